@@ -1,0 +1,61 @@
+"""The life of one instance in its own process, forked from a zygote or started by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import logging
+import os
+import signal
+import socket
+import sys
+
+import uvloop
+
+from sutazai.agent.base import Agent
+from sutazai.agent.identity import Identity
+from sutazai.agent.server import InstanceServer
+from sutazai.fleet.errors import BadInput
+from sutazai.wire import Client, Server
+
+DRAIN = 8.0
+"""Seconds that work in hand has to end after SIGTERM; the host's own patience is longer."""
+
+
+def run(identity: Identity, listener: socket.socket) -> None:
+    """Serves on a listening socket until SIGTERM. Raises what keeps the agent from starting."""
+    logging.basicConfig(
+        level=os.environ.get("SUTAZAI_LOG_LEVEL", "INFO"),
+        format="%(levelname)s %(message)s",
+        stream=sys.stderr,
+        force=True,
+    )
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(identity, listener))
+
+
+async def _serve(identity: Identity, listener: socket.socket) -> None:
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ended.set)
+    async with Client() as client:
+        agent = load(identity.entry)(identity, client)
+        await agent.start()
+        server = Server(InstanceServer(agent).handler)
+        await server.listen(listener, identity.instance)
+        await ended.wait()
+        await server.close(grace=DRAIN)
+        await agent.stop()
+
+
+def load(entry: str) -> type[Agent]:
+    """The class that ``module:Class`` names. Raises BadInput where it is no agent."""
+    module, _, name = entry.partition(":")
+    found = getattr(importlib.import_module(module), name, None)
+    if not (isinstance(found, type) and issubclass(found, Agent)):
+        raise BadInput(
+            f"{entry} is not an agent class",
+            hint=f"write `class {name or 'MyAgent'}(sutazai.agent.Agent)` in {module}",
+        )
+    return found

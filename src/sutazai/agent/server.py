@@ -1,0 +1,106 @@
+"""The HTTP face of one instance: `/health` and `/invoke`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+from sutazai.agent.base import Agent
+from sutazai.agent.task import TaskContext, report_to_nobody
+from sutazai.agent.work import Workshop, task_of
+from sutazai.fleet.errors import SutazaiError
+from sutazai.wire import Request, Response, Router, json_response, sse_event
+
+EVENTS_AHEAD = 64
+"""How many events a slow reader may be behind before the agent waits for it."""
+PAGE = 4096
+
+
+class InstanceServer:
+    """Answers for one agent; `handler` is what its HTTP server calls."""
+
+    def __init__(self, agent: Agent) -> None:
+        self._agent = agent
+        self._workshop = Workshop(agent)
+        self._started = time.monotonic()
+        self.handler = Router()
+        self.handler.add("GET", "/health", self._health)
+        self.handler.add("POST", "/invoke", self._invoke)
+
+    async def _health(self, request: Request) -> Response:
+        uptime = time.monotonic() - self._started
+        return json_response(
+            {
+                "status": "healthy",
+                "agent": self._agent.name,
+                "version": self._agent.version,
+                "uptime": round(uptime, 1),
+                "memory_usage": _resident_bytes(),
+                "cpu_usage": round(100 * time.process_time() / max(uptime, 0.001), 2),
+                "instance": self._agent.instance,
+                "running": self._workshop.admitted,
+                "idle": round(self._workshop.idle, 1),
+                "done": self._workshop.done,
+                "failed": self._workshop.failed,
+            }
+        )
+
+    async def _invoke(self, request: Request) -> Response:
+        body = await request.json()
+        if "text/event-stream" not in request.headers.get("accept", ""):
+            return json_response(await self._workshop.run(task_of(body, report_to_nobody)))
+        events: asyncio.Queue[bytes] = asyncio.Queue(EVENTS_AHEAD)
+
+        async def report(event: str, data: dict[str, Any]) -> None:
+            await events.put(_event(event, data))
+
+        stream = self._stream(task_of(body, report), events)
+        headers = [("content-type", "text/event-stream"), ("cache-control", "no-cache")]
+        return Response(200, headers, stream)
+
+    async def _stream(
+        self, task: TaskContext, events: asyncio.Queue[bytes]
+    ) -> AsyncIterator[bytes]:
+        """The events of one piece of work; closing the stream cancels the work."""
+        work = asyncio.create_task(self._workshop.run(task), name=f"work {task.id}")
+        try:
+            while not work.done() or not events.empty():
+                if (event := await _next(events, work)) is not None:
+                    yield event
+            yield _outcome(work)
+        finally:
+            work.cancel()
+            with contextlib.suppress(asyncio.CancelledError, SutazaiError):
+                await work
+
+
+async def _next(events: asyncio.Queue[bytes], work: asyncio.Task[dict[str, Any]]) -> bytes | None:
+    """The next event, or None when the work ended first."""
+    if not events.empty():
+        return events.get_nowait()
+    getter = asyncio.ensure_future(events.get())
+    try:
+        await asyncio.wait({getter, work}, return_when=asyncio.FIRST_COMPLETED)
+        return getter.result() if getter.done() else None
+    finally:
+        getter.cancel()
+
+
+def _outcome(work: asyncio.Task[dict[str, Any]]) -> bytes:
+    try:
+        return _event("result", work.result())
+    except SutazaiError as error:
+        return _event("error", error.as_dict())
+
+
+def _event(event: str, data: dict[str, Any]) -> bytes:
+    return sse_event(json.dumps(data, ensure_ascii=False), event)
+
+
+def _resident_bytes() -> int:
+    with open("/proc/self/statm", "rb") as statm:
+        return int(statm.read().split()[1]) * PAGE

@@ -1,0 +1,72 @@
+"""The context of one piece of work: its input, its deadline, and the way to report on it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+
+@dataclass
+class Usage:
+    """Tokens and calls that one piece of work took; grows while it runs."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    calls: int = 0
+
+    def add(self, *, prompt_tokens: int, completion_tokens: int) -> None:
+        """Counts one more call to a model."""
+        self.prompt_tokens += prompt_tokens
+        self.completion_tokens += completion_tokens
+        self.calls += 1
+
+
+class Report(Protocol):
+    """Where progress and tokens go; awaited, so that a slow reader slows the agent."""
+
+    def __call__(self, event: str, data: dict[str, Any]) -> Awaitable[None]: ...
+
+
+async def report_to_nobody(event: str, data: dict[str, Any]) -> None:
+    """The report of a caller who waits for the result alone."""
+
+
+@dataclass(kw_only=True)
+class TaskContext:
+    """What an agent gets for one piece of work.
+
+    ``input`` is a text or any JSON value; ``schema``, where given, the JSON Schema that the caller
+    wants the answer to follow; ``ends_at`` the loop time by which the work is cancelled.
+    """
+
+    id: str
+    input: Any
+    ends_at: float
+    schema: dict[str, Any] | None = None
+    max_tokens: int | None = None
+    report: Report = report_to_nobody
+    usage: Usage = field(default_factory=Usage)
+    clock: Callable[[], float] = field(default_factory=lambda: asyncio.get_running_loop().time)
+
+    @property
+    def deadline(self) -> float:
+        """Seconds left, never negative."""
+        return max(0.0, self.ends_at - self.clock())
+
+    async def progress(self, message: str, fraction: float | None = None) -> None:
+        """Says how far the work is; ``fraction`` from 0 to 1 where it is known."""
+        data: dict[str, Any] = {"message": message}
+        if fraction is not None:
+            data["fraction"] = fraction
+        await self.report("progress", data)
+
+    async def token(self, text: str) -> None:
+        """Hands on a piece of the answer as it comes."""
+        await self.report("token", {"text": text})
+
+
+current_task: ContextVar[TaskContext | None] = ContextVar("current_task", default=None)
+"""The work that the running code belongs to; the LLM client counts its tokens there."""

@@ -1,0 +1,135 @@
+"""Where a fleet keeps its things: one durable state folder, one short runtime folder.
+
+The state folder survives a reboot. The runtime folder holds sockets, FIFOs and instance records;
+it is short because the path of a Unix socket must stay below 104 bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+DEFAULT_FLEET = "sutazai"
+SOCKET_PATH_MAX = 103
+
+
+@dataclass(frozen=True)
+class Places:
+    """Every path of one fleet. Nothing here touches the disk.
+
+    Args:
+        state: absolute path of the state folder; one fleet each.
+        runtime: absolute path of the runtime folder, derived from ``state``.
+    """
+
+    state: Path
+    runtime: Path
+
+    @classmethod
+    def of(cls, state: Path) -> Places:
+        """The places of the fleet whose state folder is ``state``."""
+        state = state.absolute()
+        digest = hashlib.sha256(os.fsencode(state)).hexdigest()[:12]
+        return cls(state=state, runtime=runtime_root() / digest)
+
+    # durable
+    @property
+    def config(self) -> Path:
+        """What `up` decided and every process reads: ports, the fleet file's place."""
+        return self.state / "config.json"
+
+    @property
+    def token(self) -> Path:
+        """The admin token, mode 0600."""
+        return self.state / "token"
+
+    @property
+    def database(self) -> Path:
+        return self.state / "sutazai.sqlite"
+
+    @property
+    def workflow_database(self) -> Path:
+        return self.state / "workflows.sqlite"
+
+    @property
+    def artifacts(self) -> Path:
+        return self.state / "artifacts"
+
+    @property
+    def logs(self) -> Path:
+        """One log a unit, ``NAME.log``, rotated in place."""
+        return self.state / "logs"
+
+    @property
+    def desired(self) -> Path:
+        """The host's copy of what it should run."""
+        return self.state / "desired.json"
+
+    @property
+    def routes(self) -> Path:
+        """The gateway's copy of where calls go; mode 0600, for it holds keys."""
+        return self.state / "routes.json"
+
+    @property
+    def endpoints(self) -> Path:
+        """The gateway's copy of which instances are ready."""
+        return self.state / "endpoints.json"
+
+    # for as long as the machine is up
+    @property
+    def lock(self) -> Path:
+        """Locked by the living keeper."""
+        return self.runtime / "keeper.lock"
+
+    @property
+    def exits(self) -> Path:
+        """The keeper's journal of ended processes."""
+        return self.runtime / "exits.jsonl"
+
+    @property
+    def keeper_socket(self) -> Path:
+        return self.runtime / "keeper.sock"
+
+    @property
+    def host_socket(self) -> Path:
+        return self.runtime / "host.sock"
+
+    @property
+    def gateway_socket(self) -> Path:
+        """The gateway's own API, for control and host."""
+        return self.runtime / "gateway.sock"
+
+    @property
+    def agents_socket(self) -> Path:
+        """Where instances reach the gateway's LLM endpoints and other agents."""
+        return self.runtime / "agents.sock"
+
+    @property
+    def llm_socket(self) -> Path:
+        return self.runtime / "llm.sock"
+
+    @property
+    def instances(self) -> Path:
+        """Records of running instances, one file each, from which a new host adopts them."""
+        return self.runtime / "instances"
+
+    @property
+    def sockets(self) -> Path:
+        """Listening sockets of instances."""
+        return self.runtime / "s"
+
+
+def runtime_root() -> Path:
+    """``$XDG_RUNTIME_DIR/sutazai``, or ``/tmp/sutazai-UID`` where that is unset or too long."""
+    base = os.environ.get("XDG_RUNTIME_DIR")
+    if base and len(base) <= 40:
+        return Path(base) / "sutazai"
+    return Path("/tmp") / f"sutazai-{os.getuid()}"  # noqa: S108 (made with mode 0700, checked)
+
+
+def state_root() -> Path:
+    """``$XDG_STATE_HOME/sutazai``, usually ``~/.local/state/sutazai``."""
+    base = os.environ.get("XDG_STATE_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "state") / "sutazai"

@@ -1,0 +1,296 @@
+"""The fleet file as models: what may be declared, with its defaults and bounds.
+
+Unknown keys are refused everywhere. What spans several parts (clashing ports, cycles, what cannot
+fit) is found by ``fleet.checks``, not here.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from sutazai.fleet.ids import NAME_MAX, NAME_PATTERN
+from sutazai.fleet.units import Duration, Size, parse_size
+
+Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=NAME_MAX)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+MIB = 1024**2
+
+
+class Spec(BaseModel):
+    """A part of the fleet file: immutable, no unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Runtime(StrEnum):
+    """How an instance runs."""
+
+    PYTHON = "python"
+    COMMAND = "command"
+    CONTAINER = "container"
+    REMOTE = "remote"
+
+
+class Temperature(StrEnum):
+    """Hot runs always, warm is forked in milliseconds on demand, cold is started on demand."""
+
+    HOT = "hot"
+    WARM = "warm"
+    COLD = "cold"
+
+
+class Priority(StrEnum):
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+
+
+class Rank(StrEnum):
+    """The place in the hierarchy: workers ↔ team leads ↔ orchestrators."""
+
+    ORCHESTRATOR = "orchestrator"
+    LEAD = "lead"
+    WORKER = "worker"
+
+
+class Pool(StrEnum):
+    """A share of the memory plan."""
+
+    INFRASTRUCTURE = "infrastructure"
+    CRITICAL = "critical"
+    STANDARD = "standard"
+    MONITORING = "monitoring"
+
+
+class Dialect(StrEnum):
+    """The API an LLM backend speaks."""
+
+    OPENAI = "openai"
+    OLLAMA = "ollama"
+
+
+MEMORY_CLASSES: dict[str, int] = {
+    "ml_heavy": 1024 * MIB,
+    "standard": 512 * MIB,
+    "lightweight": 256 * MIB,
+    "monitoring": 128 * MIB,
+    "utilities": 64 * MIB,
+}
+"""The most memory one instance of a class may take, in bytes."""
+
+RESERVATION = 128 * MIB
+"""What admission counts for an instance at its start, where its class allows as much."""
+
+
+class Health(Spec):
+    """How liveness is told. Without path and port a running process counts as healthy."""
+
+    path: str | None = Field(None, description="HTTP path that answers 200 when well.")
+    interval: Duration = Field(10.0, description="Time between two checks.")
+    timeout: Duration = Field(5.0, description="A check that takes longer has failed.")
+    failures: int = Field(3, ge=1, description="Failed checks in a row before a restart.")
+    grace: Duration = Field(30.0, description="Time from start to the first good check.")
+
+
+class Sampling(Spec):
+    """How the model is asked, where the agent does not say it itself."""
+
+    temperature: float = Field(0.4, ge=0, le=2, description="Randomness of the answer.")
+    max_tokens: int = Field(512, ge=1, description="Bound on the tokens of one answer.")
+
+
+class Unit(Spec):
+    """What agents and services share: a program with limits, health and an order."""
+
+    runtime: Runtime = Field(Runtime.PYTHON, description="How an instance runs.")
+    description: str = Field("", description="One line for people.")
+    command: tuple[str, ...] = Field(
+        (), description="Program and arguments (`command`); `{port}` stands for the port."
+    )
+    image: str | None = Field(None, description="Image to run (`container`).")
+    url: str | None = Field(None, description="Where it already runs (`remote`).")
+    environment: dict[str, str] = Field(
+        default_factory=dict,
+        description="Environment; `${VAR}` and `file:PATH` are read when it starts.",
+    )
+    directory: str | None = Field(None, description="Working folder.")
+    port: Port | None = Field(None, description="Stable port; agents without one get one.")
+    pool: Pool = Field(Pool.STANDARD, description="Share of the memory plan it counts in.")
+    memory: str = Field(
+        "standard",
+        description="A class (ml_heavy, standard, lightweight, monitoring, utilities) or a size.",
+    )
+    cpu: float = Field(0.1, gt=0, le=1024, description="Cores it counts for when it works.")
+    depends_on: tuple[Name, ...] = Field((), description="What must be healthy before it starts.")
+    health: Health = Field(default_factory=Health)
+    stop_timeout: Duration = Field(10.0, description="Time from the polite to the hard stop.")
+
+    @property
+    def memory_limit(self) -> int:
+        """Bytes one instance may take at most."""
+        return MEMORY_CLASSES.get(self.memory) or parse_size(self.memory)
+
+    @property
+    def memory_reservation(self) -> int:
+        """Bytes that admission counts for one instance."""
+        return min(self.memory_limit, RESERVATION)
+
+    @model_validator(mode="after")
+    def _memory_is_a_class_or_a_size(self) -> Self:
+        if self.memory not in MEMORY_CLASSES:
+            try:
+                parse_size(self.memory)
+            except ValueError as error:
+                classes = ", ".join(MEMORY_CLASSES)
+                raise ValueError(f"memory is one of {classes}, or a size; {error}") from error
+        return self
+
+    @model_validator(mode="after")
+    def _runtime_has_what_it_needs(self) -> Self:
+        needs = {
+            Runtime.COMMAND: ("command", self.command),
+            Runtime.CONTAINER: ("image", self.image),
+            Runtime.REMOTE: ("url", self.url),
+        }
+        if self.runtime in needs and not needs[self.runtime][1]:
+            raise ValueError(f"runtime {self.runtime} needs `{needs[self.runtime][0]}`")
+        return self
+
+
+class Agent(Unit):
+    """One declared agent."""
+
+    class_: str | None = Field(
+        None,
+        alias="class",
+        pattern=r"^[\w.]+:\w+$",
+        description="`module:Class` of your own agent; without it, a role agent that needs none.",
+    )
+    prompt: str = Field("", description="What a role agent is told to be and to do.")
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="Handed to the agent's class as `self.options`."
+    )
+    group: str = Field("agents", description="Group it is shown and addressed with.")
+    rank: Rank = Field(Rank.WORKER, description="Place in the hierarchy.")
+    lead: Name | None = Field(None, description="Who a worker reports to.")
+    capabilities: tuple[Name, ...] = Field((), description="What tasks can ask for.")
+    tier: Name = Field("standard", description="Class of model it asks by default.")
+    sampling: Sampling = Field(default_factory=Sampling)
+    priority: Priority = Field(Priority.MEDIUM, description="Rank of its LLM calls in the queue.")
+    temperature: Temperature = Field(Temperature.WARM, description="hot, warm or cold.")
+    replicas: int = Field(1, ge=0, le=1000, description="Instances while it is hot or awake.")
+    concurrency: int = Field(4, ge=1, le=1000, description="Tasks one instance takes at once.")
+    idle_after: Duration = Field(300.0, description="Idle time before warm or cold goes to sleep.")
+
+    @model_validator(mode="after")
+    def _only_python_has_a_class(self) -> Self:
+        if self.runtime is not Runtime.PYTHON and (self.class_ or self.prompt):
+            raise ValueError(f"`class` and `prompt` are for runtime python, not {self.runtime}")
+        return self
+
+
+class Service(Unit):
+    """What runs beside the agents under the same rules: a database, a queue, a tool."""
+
+    runtime: Runtime = Runtime.COMMAND
+    pool: Pool = Pool.INFRASTRUCTURE
+    enabled: bool = Field(True, description="Whether it starts with the fleet.")
+
+    @model_validator(mode="after")
+    def _not_python(self) -> Self:
+        if self.runtime is Runtime.PYTHON:
+            raise ValueError("a service has runtime command, container or remote")
+        return self
+
+
+class Backend(Spec):
+    """One LLM server."""
+
+    url: str = Field(description="Base URL, as `http://127.0.0.1:11434`.")
+    dialect: Dialect = Field(Dialect.OPENAI, description="The API it speaks.")
+    slots: int = Field(1, ge=1, le=4096, description="Concurrent generations it can do.")
+    weight: float = Field(1.0, gt=0, description="Share of calls beside others of its tier.")
+    api_key: str | None = Field(None, description="`${VAR}` or `file:PATH`; never the key itself.")
+
+
+class Tier(Spec):
+    """A class of model: which model on which backends."""
+
+    model: str | None = Field(None, description="Model to ask for; without it the backend's first.")
+    backends: tuple[Name, ...] = Field((), description="Where; without any, all of them.")
+
+
+class EmbeddedLlm(Spec):
+    """The llama.cpp server that starts where no backend is declared and no Ollama answers."""
+
+    model: str = Field(
+        "smollm2-135m-instruct",
+        description="Built-in name, path of a GGUF file, or `hf:REPOSITORY/FILE` once pulled.",
+    )
+    threads: int | None = Field(None, ge=1, description="Threads; without it, the cores.")
+    slots: int = Field(2, ge=1, le=64, description="Concurrent generations.")
+    context: int = Field(4096, ge=256, description="Tokens of context of each slot.")
+    prompt_cache: Size = Field(
+        512 * MIB, description="Host memory for prompts seen before; counted in the memory plan."
+    )
+    detect_ollama: bool = Field(True, description="Use an Ollama that answers instead.")
+
+
+class Queue(Spec):
+    """Bounds of the gateway's queue."""
+
+    limit: int = Field(10_000, ge=1, description="Most calls that wait.")
+    wait: Duration = Field(300.0, description="Longest wait of one call.")
+
+
+class Gateway(Spec):
+    """The data plane."""
+
+    keyless: bool = Field(
+        True, description="LLM endpoints on loopback answer without a key; agents always have one."
+    )
+    queue: Queue = Field(default_factory=Queue)
+
+
+class Ports(Spec):
+    """Stable ports, all on loopback. ``up --port-base N`` moves them together."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    control: Port = 10010
+    gateway: Port = 10104
+    agents_first: Port = Field(10300, description="First port that agents get.")
+    agents_last: Port = Field(10599, description="Last port that agents get.")
+
+
+class Memory(Spec):
+    """The memory plan: how much the fleet may reserve, pool by pool."""
+
+    total: Size | None = Field(None, description="Without it, what the machine has.")
+    reserve: Size = Field(512 * MIB, description="Kept free for bursts.")
+    pools: dict[Pool, Size] = Field(
+        default_factory=dict, description="Bound on the sum of each pool's members."
+    )
+
+
+class Fleet(Spec):
+    """A whole fleet file, catalogue merged in."""
+
+    version: Literal[1] = Field(1, description="Version of this format.")
+    name: Name = Field(description="Name of the fleet; its state folder follows from it.")
+    description: str = ""
+    catalogue: Literal["all", "none"] | tuple[str, ...] = Field(
+        "none", description="Built-in agents to include: all, none, or groups and names."
+    )
+    ports: Ports = Field(default_factory=Ports)
+    memory: Memory = Field(default_factory=Memory)
+    llm: EmbeddedLlm = Field(default_factory=EmbeddedLlm)
+    gateway: Gateway = Field(default_factory=Gateway)
+    backends: dict[Name, Backend] = Field(default_factory=dict)
+    tiers: dict[Name, Tier] = Field(
+        default_factory=lambda: {name: Tier() for name in ("fast", "standard", "complex")}
+    )
+    agents: dict[Name, Agent] = Field(default_factory=dict)
+    services: dict[Name, Service] = Field(default_factory=dict)

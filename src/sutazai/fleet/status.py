@@ -1,0 +1,146 @@
+"""What a fleet is doing now: the shapes that host and control answer with, and faces show.
+
+Times are seconds since 1970 (``at``, ``since``) or seconds (``uptime``); memory is bytes.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+from pydantic import Field
+
+from sutazai.fleet.desired import Kind, Shape
+from sutazai.fleet.spec import Runtime, Temperature
+
+
+class State(StrEnum):
+    """Where a unit stands."""
+
+    WAITING = "waiting"  # for what it depends on
+    STARTING = "starting"  # a process runs, no good health check yet
+    HEALTHY = "healthy"
+    UNHEALTHY = "unhealthy"  # runs, and its last check failed
+    STOPPING = "stopping"
+    BACKING_OFF = "backing-off"  # ended, and will be started again
+    FAILED = "failed"  # ended too often; left alone until somebody asks
+    STOPPED = "stopped"  # by request
+    ASLEEP = "asleep"  # warm or cold, and nobody needs it
+    NOT_INSTALLED = "not-installed"  # cold, and its program is not on this machine
+    EXTERNAL = "external"  # runtime remote: somebody else runs it
+
+
+class Exit(Shape):
+    """How an instance ended. Exactly one of ``status`` and ``signal``, or neither if unknown."""
+
+    instance: str
+    at: float
+    status: int | None = None
+    signal: str | None = None
+    reason: str
+    lines: tuple[str, ...] = ()
+
+
+class InstanceStatus(Shape):
+    """One running copy."""
+
+    instance: str
+    pid: int
+    state: State
+    since: float
+    version: str
+    address: str | None = None
+    pss: int | None = None
+
+
+class UnitStatus(Shape):
+    """One unit as its host sees it; ``reason`` says why it is in this state."""
+
+    name: str
+    kind: Kind
+    runtime: Runtime
+    temperature: Temperature
+    state: State
+    reason: str = ""
+    since: float
+    restarts: int = 0
+    instances: tuple[InstanceStatus, ...] = ()
+    last_exit: Exit | None = None
+
+    @property
+    def pss(self) -> int | None:
+        """Proportional memory of all instances in bytes; None where nothing was measured."""
+        known = [instance.pss for instance in self.instances if instance.pss is not None]
+        return sum(known) if known else None
+
+
+class HostStatus(Shape):
+    """One machine as its host sees it."""
+
+    pid: int
+    revision: int
+    keeper: bool
+    units: tuple[UnitStatus, ...] = ()
+    limits: str = Field(description="How limits are held here: cgroup-v2, cgroup-v1 or accounting.")
+
+
+class Event(Shape):
+    """Something that happened, for people and for the log. ``sequence`` grows by one a source."""
+
+    sequence: int
+    at: float
+    source: str
+    kind: str
+    unit: str | None = None
+    message: str
+    data: dict[str, Any] = Field(default_factory=dict)
+
+
+class AgentStatus(UnitStatus):
+    """One agent, with what the fleet file says of it."""
+
+    description: str = ""
+    group: str = ""
+    rank: str = ""
+    lead: str | None = None
+    tier: str = ""
+    priority: str = ""
+    port: int | None = None
+
+
+class PoolTotals(Shape):
+    """One pool by temperature: how many are declared, how many run well, what they take."""
+
+    declared: int = 0
+    healthy: int = 0
+    instances: int = 0
+    pss: int = 0
+
+
+class LlmStatus(Shape):
+    """The LLM behind the gateway: ``source`` is `embedded`, `ollama` or `declared`."""
+
+    source: str
+    backends: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    healthy: bool = False
+    queued: int = 0
+    running: int = 0
+    slots: int = 0
+
+
+class FleetStatus(Shape):
+    """The answer to `sutazai status`."""
+
+    fleet: str
+    revision: int
+    started: float
+    state: str = Field(description="Path of the state folder.")
+    urls: dict[str, str] = Field(default_factory=dict)
+    agents: tuple[AgentStatus, ...] = ()
+    services: tuple[UnitStatus, ...] = ()
+    planes: tuple[UnitStatus, ...] = ()
+    pools: dict[Temperature, PoolTotals] = Field(default_factory=dict)
+    llm: LlmStatus
+    limits: str = ""
+    problems: tuple[str, ...] = ()

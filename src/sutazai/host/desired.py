@@ -1,0 +1,33 @@
+"""The host's copy of what is wanted, so that it needs nobody to go on after its own death."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from sutazai.fleet.desired import Desired
+
+
+class DesiredFile:
+    """One file, replaced as a whole."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def read(self) -> Desired:
+        """What was wanted last; nothing (revision 0) where there is no usable file."""
+        try:
+            return Desired.model_validate_json(self._path.read_bytes())
+        except (FileNotFoundError, ValidationError):
+            return Desired(revision=0)
+
+    def write(self, desired: Desired) -> None:
+        """Keeps what is wanted; it holds keys of agents, so only the owner may read it."""
+        fresh = self._path.with_suffix(".new")
+        with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(desired.model_dump_json().encode())
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(self._path)

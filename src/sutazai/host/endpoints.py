@@ -1,0 +1,105 @@
+"""Tells the gateway which instances are ready, as deltas that cannot be lost or mixed up."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+from sutazai.fleet.errors import Conflict, SutazaiError
+from sutazai.fleet.facts import Endpoint, EndpointFacts
+from sutazai.fleet.ids import new_tag
+from sutazai.host.bell import Bell
+from sutazai.wire import Address, Client, Timeout
+
+HEARTBEAT = 2.0
+RETRY = 0.1
+RETRY_MAX = 1.0
+WITHDRAWAL = 2.0
+PATIENCE = Timeout(connect=1.0, headers=2.0, idle=2.0)
+
+
+class Endpoints:
+    """The ready instances of this machine, and their way to the gateway.
+
+    Whatever goes wrong on the way (a gap, a new gateway, a dead one), the next message is a full
+    one, so the gateway's picture is right again as soon as it answers.
+    """
+
+    def __init__(self, client: Client, gateway: Address) -> None:
+        self._client = client
+        self._gateway = gateway
+        self._ready: dict[str, Endpoint] = {}
+        self._pending_ready: dict[str, Endpoint] = {}
+        self._pending_gone: set[str] = set()
+        self._incarnation = new_tag(8)
+        self._sequence = 0
+        self._full = True
+        self._work = asyncio.Event()
+        self._told = Bell()
+
+    def ready(self, endpoint: Endpoint) -> None:
+        """From now on calls may go to that instance."""
+        if self._ready.get(endpoint.instance) != endpoint:
+            self._ready[endpoint.instance] = endpoint
+            self._pending_ready[endpoint.instance] = endpoint
+            self._work.set()
+
+    def gone(self, instance: str) -> None:
+        """From now on no call may go there."""
+        if self._ready.pop(instance, None) is not None:
+            self._pending_ready.pop(instance, None)
+            self._pending_gone.add(instance)
+            self._work.set()
+
+    def of(self, agent: str) -> tuple[Endpoint, ...]:
+        """The ready instances of one agent."""
+        return tuple(one for one in self._ready.values() if one.agent == agent)
+
+    async def withdraw(self, instance: str) -> None:
+        """Says that an instance is gone and waits, for a bounded time, until the gateway knows."""
+        self.gone(instance)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(WITHDRAWAL):
+                while instance in self._pending_gone:
+                    await self._told.wait()
+
+    async def run(self) -> None:
+        """Sends what there is to say, for ever."""
+        pause = RETRY
+        while True:
+            if await self._send():
+                pause = RETRY
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._work.wait(), HEARTBEAT)
+            else:
+                await asyncio.sleep(pause)
+                pause = min(RETRY_MAX, pause * 2)
+
+    async def _send(self) -> bool:
+        """Sends one message; whether the gateway answered. Whatever failed makes the next full."""
+        self._work.clear()
+        gone, facts = frozenset(self._pending_gone), self._next_facts()
+        self._pending_ready = {}
+        try:
+            value = facts.model_dump(mode="json")
+            await self._client.call("POST", self._gateway, "/facts", value, timeout=PATIENCE)
+        except Conflict:
+            self._full = True
+            self._work.set()
+            return True
+        except SutazaiError:
+            self._full = True
+            return False
+        self._sequence, self._full = facts.sequence, False
+        self._pending_gone -= gone
+        self._told.fire()
+        return True
+
+    def _next_facts(self) -> EndpointFacts:
+        return EndpointFacts(
+            incarnation=self._incarnation,
+            sequence=self._sequence + 1,
+            full=self._full,
+            ready=tuple((self._ready if self._full else self._pending_ready).values()),
+            gone=() if self._full else tuple(self._pending_gone),
+        )

@@ -1,0 +1,134 @@
+"""One running instance: its health is checked, its end is noticed, its stop is polite first."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import Awaitable, Callable
+
+from sutazai.fleet.desired import DesiredUnit
+from sutazai.fleet.status import InstanceStatus, State
+from sutazai.host.launcher import Started
+from sutazai.host.lifecycle import Seen
+from sutazai.host.probes import check
+from sutazai.wire import Client
+
+START_CHECKS = 0.05
+"""Seconds between two checks of an instance that is starting, growing by half each time."""
+START_CHECKS_MAX = 1.0
+
+Withdraw = Callable[[str], Awaitable[None]]
+"""Tells the gateway that an instance takes no more calls."""
+
+
+class Instance:
+    """Holds one process. ``changed`` is called whenever its state is another."""
+
+    def __init__(
+        self,
+        started: Started,
+        unit: DesiredUnit,
+        client: Client,
+        changed: Callable[[Instance], None],
+        *,
+        state: State = State.STARTING,
+    ) -> None:
+        self.record = started.record
+        self.process = started.process
+        self.output = started.output
+        self.state = state
+        self.since = time.monotonic() - max(0.0, time.time() - started.record.started)
+        self.healthy_since: float | None = self.since if state is State.HEALTHY else None
+        self.failures = 0
+        self.idle: float | None = None
+        self.trouble = ""
+        self.stop_reason = ""
+        self.stop_wanted = False
+        self._unit = unit
+        self._client = client
+        self._changed = changed
+        self._checking = asyncio.create_task(self._check(), name=f"check {self.name}")
+        self._stopping: asyncio.Task[None] | None = None
+
+    @property
+    def name(self) -> str:
+        return self.record.instance
+
+    @property
+    def healthy_for(self) -> float:
+        """Seconds since it became healthy; 0 where it never did."""
+        return 0.0 if self.healthy_since is None else time.monotonic() - self.healthy_since
+
+    def seen(self) -> Seen:
+        """This instance as the policies see it."""
+        return Seen(
+            instance=self.name,
+            version=self.record.version,
+            state=self.state,
+            since=self.since,
+            failures=self.failures,
+        )
+
+    def status(self, pss: int | None) -> InstanceStatus:
+        """This instance as people see it."""
+        return InstanceStatus(
+            instance=self.name,
+            pid=self.process.pid,
+            state=self.state,
+            since=self.record.started,
+            version=self.record.version,
+            address=self.record.address,
+            pss=pss,
+        )
+
+    def stop(self, reason: str, *, wanted: bool, withdraw: Withdraw) -> None:
+        """Begins to end the process: no new calls, SIGTERM, and SIGKILL after its time."""
+        if self._stopping is None:
+            self.stop_reason, self.stop_wanted = reason, wanted
+            self._enter(State.STOPPING)
+            self._stopping = asyncio.create_task(self._stop(withdraw), name=f"stop {self.name}")
+
+    async def ended(self) -> None:
+        """Waits for the end of the process and of everything that was done about it."""
+        await self.process.ended()
+        tasks = [task for task in (self._checking, self._stopping) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        self.process.kill_group()
+
+    async def _stop(self, withdraw: Withdraw) -> None:
+        await withdraw(self.name)
+        self.process.signal(signal.SIGTERM)
+        await asyncio.sleep(self._unit.stop_timeout)
+        self.process.signal(signal.SIGKILL)
+
+    async def _check(self) -> None:
+        pause = START_CHECKS
+        while True:
+            health = await check(self._client, self.record.address, self._unit.probe)
+            if self.state is not State.STOPPING:
+                self._judge(health.well, health.reason, health.idle)
+            if self.state is State.STARTING:
+                await asyncio.sleep(pause)
+                pause = min(START_CHECKS_MAX, pause * 1.5)
+            else:
+                await asyncio.sleep(self._unit.probe.interval)
+
+    def _judge(self, well: bool, reason: str, idle: float | None) -> None:
+        self.idle = idle if well else self.idle
+        self.trouble = reason
+        if well:
+            self.failures = 0
+            self.healthy_since = self.healthy_since or time.monotonic()
+            self._enter(State.HEALTHY)
+        elif self.state is not State.STARTING:
+            self.failures += 1
+            self._enter(State.UNHEALTHY)
+
+    def _enter(self, state: State) -> None:
+        entered = state is not self.state
+        self.state = state
+        if entered or state is State.UNHEALTHY:
+            self._changed(self)

@@ -1,0 +1,40 @@
+"""The units that belong to the house itself on every machine: gateway and control."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+
+from sutazai import __version__
+from sutazai.fleet.desired import DesiredUnit, Kind, Probe
+from sutazai.fleet.places import Places
+from sutazai.fleet.spec import Runtime
+
+CHECK = 5.0
+GRACE = 30.0
+
+
+def planes(places: Places) -> list[DesiredUnit]:
+    """What the host starts without being told: who could tell it is among them."""
+    ports = json.loads(places.config.read_text())["ports"]
+    control = f"http://{ports['host']}:{ports['control']}"
+    return [
+        _plane("gateway", places, f"unix:{places.gateway_socket}", "/stats"),
+        _plane("control", places, control, "/health"),
+    ]
+
+
+def _plane(name: str, places: Places, address: str, path: str) -> DesiredUnit:
+    command = (sys.executable, "-m", f"sutazai.{name}", str(places.state))
+    version = hashlib.sha256(" ".join((__version__, address, *command)).encode()).hexdigest()
+    return DesiredUnit(
+        name=name,
+        kind=Kind.PLANE,
+        version=version[:16],
+        runtime=Runtime.COMMAND,
+        command=command,
+        address=address,
+        probe=Probe(path=path, interval=CHECK, grace=GRACE),
+        stop_timeout=15.0,
+    )

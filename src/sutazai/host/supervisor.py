@@ -1,0 +1,165 @@
+"""All units of one machine: what is wanted of them, in which order they start and stop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from sutazai.fleet.desired import Desired, DesiredUnit, Kind
+from sutazai.fleet.errors import NotFound
+from sutazai.fleet.places import Places
+from sutazai.fleet.spec import Runtime
+from sutazai.fleet.status import State, UnitStatus
+from sutazai.host.desired import DesiredFile
+from sutazai.host.endpoints import Endpoints
+from sutazai.host.events import Events
+from sutazai.host.exits import ExitJournal
+from sutazai.host.launcher import Launcher
+from sutazai.host.memory import proportional
+from sutazai.host.output import Log
+from sutazai.host.records import Record
+from sutazai.host.unit import Surroundings, Unit
+from sutazai.wire import Client
+
+STOP_ORDER = (Kind.AGENT, Kind.SERVICE, Kind.PLANE)
+SATISFIED = (State.HEALTHY, State.EXTERNAL)
+
+
+class Supervisor:
+    """Keeps every unit as it is wanted.
+
+    Args:
+        planes: units that belong to the house itself and are always wanted.
+    """
+
+    def __init__(
+        self,
+        places: Places,
+        planes: Sequence[DesiredUnit],
+        *,
+        launcher: Launcher,
+        endpoints: Endpoints,
+        events: Events,
+        client: Client,
+    ) -> None:
+        self._places = places
+        self._planes = tuple(planes)
+        self._file = DesiredFile(places.desired)
+        self._launcher = launcher
+        self._events = events
+        self._units: dict[str, Unit] = {}
+        self._dependents: defaultdict[str, set[str]] = defaultdict(set)
+        self._stopping = False
+        self._around = Surroundings(
+            launcher=launcher,
+            journal=ExitJournal(places.exits),
+            endpoints=endpoints,
+            events=events,
+            client=client,
+            blocked_by=self._blocked_by,
+            changed=self._on_change,
+        )
+        self.desired = self._file.read()
+
+    def begin(self) -> None:
+        """Adopts what an earlier host left running, then brings about what is wanted."""
+        self._create_missing()
+        for record in self._launcher.records():
+            self._adopt(record.unit, record)
+        for unit in self._units.values():
+            unit.poke()
+
+    def want(self, desired: Desired) -> None:
+        """From now on this is wanted; an older revision than the present one is ignored."""
+        if self._stopping or desired.revision < self.desired.revision:
+            return
+        self._file.write(desired)
+        self.desired = desired
+        self._create_missing()
+        wanted = self._wanted
+        for name, unit in list(self._units.items()):
+            if name in wanted:
+                unit.update(wanted[name])
+            else:
+                unit.stop()
+                self._forget_if_ended(name)
+
+    def unit(self, name: str) -> Unit:
+        """One unit by its name; raises NotFound."""
+        try:
+            return self._units[name]
+        except KeyError:
+            raise NotFound(
+                f"there is no unit {name!r} on this machine", hint="sutazai agents list"
+            ) from None
+
+    async def statuses(self, *, memory: bool) -> tuple[UnitStatus, ...]:
+        """All units as people see them; ``memory`` measures each process (about 1 ms each)."""
+        pids = [pid for unit in self._units.values() for pid in unit.pids]
+        pss = await proportional(pids) if memory else {}
+        return tuple(unit.status(pss) for unit in self._units.values())
+
+    async def stop_all(self) -> None:
+        """Ends everything in order: agents, services, planes; dependents before what they need."""
+        self._stopping = True
+        self._events.add("stopping", "the fleet stops")
+        for kind in STOP_ORDER:
+            left = {name: one for name, one in self._units.items() if one.spec.kind is kind}
+            while left:
+                needed = {name for one in left.values() for name in one.spec.depends_on}
+                wave = [name for name in left if name not in needed] or list(left)
+                await _end(left.pop(name) for name in wave)
+
+    @property
+    def _wanted(self) -> dict[str, DesiredUnit]:
+        return {spec.name: spec for spec in (*self._planes, *self.desired.units)}
+
+    def _create_missing(self) -> None:
+        for name, spec in self._wanted.items():
+            if name not in self._units:
+                self._units[name] = self._new_unit(spec)
+            for needed in spec.depends_on:
+                self._dependents[needed].add(name)
+
+    def _forget_if_ended(self, name: str) -> None:
+        """Lets go of a unit that is no longer wanted and has no instance any more."""
+        if name not in self._wanted and name in self._units and not self._units[name].pids:
+            del self._units[name]
+
+    def _new_unit(self, spec: DesiredUnit) -> Unit:
+        return Unit(spec, Log(self._places.logs, spec.name), self._around)
+
+    def _adopt(self, name: str, record: Record) -> None:
+        log = Log(self._places.logs, name)
+        started = self._launcher.adopt(record, log)
+        if started is None:
+            self._events.add("missed", f"{record.instance} ended while no host ran", unit=name)
+            return
+        if name not in self._units:
+            gone = DesiredUnit(
+                name=name, kind=Kind.AGENT, version="", runtime=Runtime.COMMAND, stopped=True
+            )
+            self._units[name] = self._new_unit(gone)
+        self._units[name].adopt(started)
+        self._events.add("adopted", f"{record.instance} goes on", unit=name)
+
+    def _blocked_by(self, spec: DesiredUnit) -> tuple[str, ...]:
+        """What ``spec`` depends on and is not well."""
+        return tuple(
+            name
+            for name in spec.depends_on
+            if name not in self._units or self._units[name].state not in SATISFIED
+        )
+
+    def _on_change(self, name: str) -> None:
+        for dependent in self._dependents[name] & self._units.keys():
+            self._units[dependent].poke()
+        self._forget_if_ended(name)
+
+
+async def _end(units: Iterable[Unit]) -> None:
+    ending = list(units)
+    for unit in ending:
+        unit.stop()
+    await asyncio.gather(*(unit.ended() for unit in ending))

@@ -1,0 +1,373 @@
+"""One unit at work: carries out what ``lifecycle`` decides about its instances."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sutazai.fleet.desired import DesiredUnit, Kind
+from sutazai.fleet.errors import BadInput, DeadlineExceeded, Failed, NotFound, Unavailable
+from sutazai.fleet.facts import Endpoint
+from sutazai.fleet.spec import Runtime, Temperature
+from sutazai.fleet.status import Exit, State, UnitStatus
+from sutazai.host import lifecycle, temperature
+from sutazai.host.backoff import Backoff
+from sutazai.host.bell import Bell
+from sutazai.host.endpoints import Endpoints
+from sutazai.host.events import Events
+from sutazai.host.exits import ExitJournal
+from sutazai.host.instance import Instance
+from sutazai.host.launcher import Launcher, Started
+from sutazai.host.output import Log
+from sutazai.wire import Client
+
+WAKE_DEADLINE = 30.0
+WAKE_TRIES = 3
+"""Ends in a row after which whoever waits for a wake-up is told why it fails."""
+IDLE_LOOKS = 5.0
+"""Seconds between two looks at whether an awake unit may go to sleep."""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What every unit of one machine shares."""
+
+    launcher: Launcher
+    journal: ExitJournal
+    endpoints: Endpoints
+    events: Events
+    client: Client
+    blocked_by: Callable[[DesiredUnit], tuple[str, ...]]
+    changed: Callable[[str], None]
+
+
+class Unit:
+    """Keeps one unit as it is wanted. It has a task of its own only while there is work."""
+
+    def __init__(self, spec: DesiredUnit, log: Log, around: Surroundings) -> None:
+        self.spec = spec
+        self.log = log
+        self.restarts = 0
+        self.last_exit: Exit | None = None
+        self._around = around
+        self._backoff = Backoff(patient=spec.kind is Kind.PLANE)
+        self._instances: dict[str, Instance] = {}
+        self._ends: set[asyncio.Task[None]] = set()
+        self._woken_at: float | None = None
+        self._since = time.time()
+        self._poked = asyncio.Event()
+        self._settled = Bell()
+        self._task: asyncio.Task[None] | None = None
+
+    # ---- what is asked of it
+
+    def update(self, spec: DesiredUnit) -> None:
+        """Takes on what control wants now; a new version forgives the past."""
+        if spec.version != self.spec.version or spec.stopped != self.spec.stopped:
+            self._backoff = self._backoff.forgiven()
+        self.spec = spec
+        self.poke()
+
+    def start(self) -> None:
+        """Starts it, or starts it again after it failed."""
+        self._backoff = self._backoff.forgiven()
+        self._woken_at = time.monotonic()
+        self.update(self.spec.model_copy(update={"stopped": False}))
+
+    def stop(self) -> None:
+        """Ends it until somebody starts it."""
+        self._woken_at = None
+        self.update(self.spec.model_copy(update={"stopped": True}))
+
+    def restart(self) -> None:
+        """Ends the instances that run now; new ones take their place."""
+        self.start()
+        for instance in self._instances.values():
+            self._end(instance, "restart was asked for", wanted=True)
+
+    async def wake(self) -> tuple[Endpoint, ...]:
+        """The unit's ready instances; starts it if it sleeps.
+
+        Raises Unavailable where it cannot be started, DeadlineExceeded after 30 s.
+        """
+        if self.spec.runtime is Runtime.REMOTE:
+            return (
+                Endpoint(agent=self.spec.name, instance=self.spec.name, address=_url(self.spec)),
+            )
+        self._refuse_to_wake()
+        self._woken_at = time.monotonic()
+        self.poke()
+        ends = self._backoff.ends
+        try:
+            async with asyncio.timeout(WAKE_DEADLINE):
+                while not (ready := self._around.endpoints.of(self.spec.name)):
+                    await self._settled.wait()
+                    self._give_up(ends)
+        except TimeoutError as error:
+            raise DeadlineExceeded(
+                f"{self.spec.name} was not ready after {WAKE_DEADLINE:.0f} s", **self._why()
+            ) from error
+        return ready
+
+    async def ended(self) -> None:
+        """Waits until no instance is left."""
+        while self._ends:
+            await self._settled.wait()
+
+    def adopt(self, started: Started) -> None:
+        """Takes on an instance that an earlier host started."""
+        self._woken_at = time.monotonic()
+        self._take(started, State.HEALTHY)
+
+    def poke(self) -> None:
+        """Something changed: look again at what to do."""
+        self._poked.set()
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._settle(), name=f"unit {self.spec.name}")
+
+    # ---- what it is now
+
+    @property
+    def pids(self) -> list[int]:
+        return [instance.process.pid for instance in self._instances.values()]
+
+    @property
+    def state(self) -> State:
+        """Where it stands: the best of its instances, or why it has none."""
+        states = {instance.state for instance in self._instances.values()}
+        for state in (State.HEALTHY, State.UNHEALTHY, State.STARTING, State.STOPPING):
+            if state in states:
+                return state
+        return self._state_without_instances()
+
+    def status(self, pss: dict[int, int]) -> UnitStatus:
+        """The unit as people see it; ``pss`` in bytes by process id."""
+        spec = self.spec
+        return UnitStatus(
+            name=spec.name,
+            kind=spec.kind,
+            runtime=spec.runtime,
+            temperature=spec.temperature,
+            state=self.state,
+            reason=self._reason(),
+            since=self._since,
+            restarts=self.restarts,
+            instances=tuple(
+                one.status(pss.get(one.process.pid)) for one in self._instances.values()
+            ),
+            last_exit=self.last_exit,
+        )
+
+    def _state_without_instances(self) -> State:
+        if self.spec.stopped:
+            return State.STOPPED
+        if self.spec.runtime is Runtime.REMOTE:
+            return State.EXTERNAL
+        if self._backoff.failed:
+            return State.FAILED
+        if self._missing_program() is not None:
+            return State.NOT_INSTALLED
+        if self._wanted() == 0:
+            return State.ASLEEP
+        if self._around.blocked_by(self.spec):
+            return State.WAITING
+        return State.BACKING_OFF if time.monotonic() < self._backoff.start_at else State.STARTING
+
+    def _reason(self) -> str:
+        if trouble := [one.trouble for one in self._instances.values() if one.trouble]:
+            return trouble[0]
+        if blocked := self._around.blocked_by(self.spec):
+            return f"waits for {', '.join(blocked)}"
+        if (program := self._missing_program()) is not None:
+            return f"{program} is not on this machine"
+        failed = self._backoff.failed or not self._instances
+        return self.last_exit.reason if failed and self.last_exit and self._backoff.ends else ""
+
+    def _missing_program(self) -> str | None:
+        """The program or engine that this machine lacks."""
+        if self.spec.runtime is Runtime.CONTAINER:
+            return "a container engine that this version can use"
+        if not self.spec.command or shutil.which(self.spec.command[0], path=self._path()):
+            return None
+        return self.spec.command[0]
+
+    def _path(self) -> str | None:
+        return self.spec.environment.get("PATH")
+
+    def _wanted(self) -> int:
+        if self.spec.runtime is Runtime.REMOTE or self._missing_program() is not None:
+            return 0
+        idles = [one.idle for one in self._instances.values()]
+        known = [idle for idle in idles if idle is not None]
+        return temperature.wanted(
+            temperature.Demand(
+                now=time.monotonic(),
+                temperature=self.spec.temperature,
+                replicas=self.spec.replicas,
+                stopped=self.spec.stopped,
+                woken_at=self._woken_at,
+                idle=min(known) if known and len(known) == len(idles) else None,
+                idle_after=self.spec.idle_after,
+            )
+        )
+
+    # ---- its work
+
+    async def _settle(self) -> None:
+        """Decides and acts until nothing is left to watch."""
+        while True:
+            self._poked.clear()
+            look_again = [await self._do(action) for action in lifecycle.decide(self._observe())]
+            self._settled.fire()
+            if self._wanted() == 0:
+                self._woken_at = None
+                if not self._ends:
+                    return
+            times = [at for at in look_again if at is not None]
+            await self._wait_until(min(times) if times else None)
+
+    async def _wait_until(self, at: float | None) -> None:
+        pause = None if at is None else max(0.0, at - time.monotonic())
+        if self.spec.temperature is not Temperature.HOT:
+            pause = min(IDLE_LOOKS, pause if pause is not None else IDLE_LOOKS)
+        try:
+            async with asyncio.timeout(pause):
+                await self._poked.wait()
+        except TimeoutError:
+            return
+
+    def _observe(self) -> lifecycle.Observation:
+        spec = self.spec
+        return lifecycle.Observation(
+            now=time.monotonic(),
+            wanted=self._wanted(),
+            version=spec.version,
+            side_by_side=spec.address is None,
+            grace=spec.probe.grace,
+            failures_allowed=spec.probe.failures,
+            backoff=self._backoff,
+            blocked_by=self._around.blocked_by(spec),
+            instances=tuple(one.seen() for one in self._instances.values()),
+        )
+
+    async def _do(self, action: lifecycle.Action) -> float | None:
+        """Carries out one action; the time to look again where that is what it says."""
+        if isinstance(action, lifecycle.LookAgain):
+            return action.at
+        if isinstance(action, lifecycle.Stop):
+            self._end(self._instances[action.instance], action.reason, wanted=action.wanted)
+            return None
+        return await self._start_one()
+
+    async def _start_one(self) -> float | None:
+        try:
+            started = await self._around.launcher.start(self.spec, self.log)
+        except (Failed, BadInput, NotFound, OSError) as error:
+            self._note_exit(
+                Exit(instance="", at=time.time(), reason=f"could not start: {error}"), 0.0
+            )
+            return self._backoff.start_at
+        instance = self._take(started, State.STARTING)
+        self._around.events.add(
+            "started",
+            f"{instance.name} started (process {instance.process.pid})",
+            unit=self.spec.name,
+            pid=instance.process.pid,
+        )
+        return None
+
+    def _take(self, started: Started, state: State) -> Instance:
+        instance = Instance(started, self.spec, self._around.client, self._on_change, state=state)
+        self._instances[instance.name] = instance
+        end = asyncio.create_task(self._see_to_its_end(instance), name=f"end of {instance.name}")
+        self._ends.add(end)
+        self._on_change(instance)
+        return instance
+
+    def _end(self, instance: Instance, reason: str, *, wanted: bool) -> None:
+        instance.stop(reason, wanted=wanted, withdraw=self._around.endpoints.withdraw)
+
+    def _on_change(self, instance: Instance) -> None:
+        address = instance.record.address
+        serves = self.spec.kind is Kind.AGENT and address is not None
+        if instance.state is State.HEALTHY:
+            if serves:
+                self._around.endpoints.ready(
+                    Endpoint(agent=self.spec.name, instance=instance.name, address=str(address))
+                )
+        elif instance.state is State.UNHEALTHY:
+            self._around.endpoints.gone(instance.name)
+            self._around.events.add(
+                "check-failed", f"{instance.name}: {instance.trouble}", unit=self.spec.name
+            )
+        self._since = time.time()
+        self._around.changed(self.spec.name)
+        self.poke()
+
+    async def _see_to_its_end(self, instance: Instance) -> None:
+        await instance.ended()
+        self._around.endpoints.gone(instance.name)
+        ending = await self._around.journal.ending_of(instance.process)
+        self._around.launcher.forget(instance.record, instance.output)
+        del self._instances[instance.name]
+        if instance.stop_wanted:
+            self._around.events.add(
+                "stopped", f"{instance.name} stopped: {instance.stop_reason}", unit=self.spec.name
+            )
+        else:
+            said = f"{instance.stop_reason}; " if instance.stop_reason else ""
+            exit_ = Exit(
+                instance=instance.name,
+                at=time.time(),
+                status=ending.status,
+                signal=ending.signal,
+                reason=said + ending.reason,
+                lines=tuple(instance.output.last_lines),
+            )
+            self._note_exit(exit_, instance.healthy_for)
+        self._ends.discard(asyncio.current_task())
+        self._since = time.time()
+        self._around.changed(self.spec.name)
+        self.poke()
+
+    def _note_exit(self, exit_: Exit, healthy_for: float) -> None:
+        self.last_exit = exit_
+        self.restarts += 1
+        self._backoff = self._backoff.ended(
+            now=time.monotonic(),
+            healthy_for=healthy_for,
+            jitter=random.random(),  # noqa: S311 (spreads restarts, guards nothing)
+        )
+        outcome = "will not be started again" if self._backoff.failed else "is started again"
+        self._around.events.add(
+            "failed" if self._backoff.failed else "ended",
+            f"{exit_.instance or self.spec.name} {exit_.reason}; {self.spec.name} {outcome}",
+            unit=self.spec.name,
+            ends_in_a_row=self._backoff.ends,
+            lines=list(exit_.lines),
+        )
+
+    # ---- waking
+
+    def _refuse_to_wake(self) -> None:
+        state = self._state_without_instances() if not self._instances else self.state
+        if state in (State.STOPPED, State.FAILED, State.NOT_INSTALLED):
+            raise Unavailable(f"{self.spec.name} is {state}: {self._reason()}", **self._why())
+
+    def _give_up(self, ends_before: int) -> None:
+        if self._backoff.failed or self._backoff.ends - ends_before >= WAKE_TRIES:
+            raise Unavailable(f"{self.spec.name} does not start: {self._reason()}", **self._why())
+
+    def _why(self) -> dict[str, Any]:
+        if self.last_exit is None:
+            return {}
+        return {"reason": self.last_exit.reason, "lines": list(self.last_exit.lines)}
+
+
+def _url(spec: DesiredUnit) -> str:
+    return spec.address or ""
