@@ -24,21 +24,30 @@ DRAIN = 8.0
 
 def run(identity: Identity, listener: socket.socket) -> None:
     """Serves on a listening socket until SIGTERM. Raises what keeps the agent from starting."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve_until_signalled(identity, listener))
+
+
+def set_up_logging() -> None:
+    """Sends what agents log to the process's output."""
     logging.basicConfig(
         level=os.environ.get("SUTAZAI_LOG_LEVEL", "INFO"),
         format="%(levelname)s %(message)s",
         stream=sys.stderr,
         force=True,
     )
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(identity, listener))
 
 
-async def _serve(identity: Identity, listener: socket.socket) -> None:
+async def _serve_until_signalled(identity: Identity, listener: socket.socket) -> None:
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
+    await serve(identity, listener, ended)
+
+
+async def serve(identity: Identity, listener: socket.socket, ended: asyncio.Event) -> None:
+    """Serves until ``ended`` is set; then lets work in hand end."""
     async with Client() as client:
         agent = load(identity.entry)(identity, client)
         await agent.start()

@@ -21,19 +21,20 @@ import traceback
 from collections.abc import Mapping
 from typing import Any
 
-import sutazai.agent.tool  # noqa: F401 (preloaded, so that forks share it)
 from sutazai.agent import process
 from sutazai.agent.identity import Identity
+from sutazai.agent.rehearsal import rehearse
 from sutazai.fleet.errors import SutazaiError
 
 REQUEST_MAX = 192 * 1024
 
 
 def main() -> None:
-    """Serves on the socket whose number is the first argument."""
+    """Serves on the socket whose number is the first argument; the second is a folder for sockets."""
     host = socket.socket(fileno=int(sys.argv[1]))
     _name_process("zygote")
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    rehearse(sys.argv[2])
     _freeze()
     while True:
         message, descriptors, _, _ = socket.recv_fds(host, REQUEST_MAX, 2)

@@ -9,7 +9,16 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from sutazai.fleet.ids import NAME_MAX, NAME_PATTERN
 from sutazai.fleet.units import Duration, Size, parse_size
@@ -17,6 +26,21 @@ from sutazai.fleet.units import Duration, Size, parse_size
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=NAME_MAX)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 MIB = 1024**2
+
+
+def _not_nothing(seconds: float) -> float:
+    if seconds < 0.001:
+        raise ValueError("expected 1ms at least")
+    return seconds
+
+
+Interval = Annotated[Duration, AfterValidator(_not_nothing)]
+"""A duration that is waited again and again, so it cannot be nothing."""
+
+
+def _wrong(key: str, message: str) -> PydanticCustomError:
+    """What a check of several keys raises; ``key`` is the one a reader should look at."""
+    return PydanticCustomError("wrong", "{message}", {"key": key, "message": message})
 
 
 class Spec(BaseModel):
@@ -89,8 +113,8 @@ class Health(Spec):
     """How liveness is told. Without path and port a running process counts as healthy."""
 
     path: str | None = Field(None, description="HTTP path that answers 200 when well.")
-    interval: Duration = Field(10.0, description="Time between two checks.")
-    timeout: Duration = Field(5.0, description="A check that takes longer has failed.")
+    interval: Interval = Field(10.0, description="Time between two checks.")
+    timeout: Interval = Field(5.0, description="A check that takes longer has failed.")
     failures: int = Field(3, ge=1, description="Failed checks in a row before a restart.")
     grace: Duration = Field(30.0, description="Time from start to the first good check.")
 
@@ -114,7 +138,7 @@ class Unit(Spec):
     url: str | None = Field(None, description="Where it already runs (`remote`).")
     environment: dict[str, str] = Field(
         default_factory=dict,
-        description="Environment; `${VAR}` and `file:PATH` are read when it starts.",
+        description="Environment; `{port}` is its port, `${VAR}` and `file:PATH` are resolved.",
     )
     directory: str | None = Field(None, description="Working folder.")
     port: Port | None = Field(None, description="Stable port; agents without one get one.")
@@ -138,15 +162,19 @@ class Unit(Spec):
         """Bytes that admission counts for one instance."""
         return min(self.memory_limit, RESERVATION)
 
-    @model_validator(mode="after")
-    def _memory_is_a_class_or_a_size(self) -> Self:
-        if self.memory not in MEMORY_CLASSES:
-            try:
-                parse_size(self.memory)
-            except ValueError as error:
-                classes = ", ".join(MEMORY_CLASSES)
-                raise ValueError(f"memory is one of {classes}, or a size; {error}") from error
-        return self
+    @field_validator("memory", mode="before")
+    @classmethod
+    def _memory_is_a_class_or_a_size(cls, memory: object) -> object:
+        if isinstance(memory, str) and memory in MEMORY_CLASSES:
+            return memory
+        classes = ", ".join(MEMORY_CLASSES)
+        try:
+            size = parse_size(memory)
+        except ValueError as error:
+            raise ValueError(f"expected one of {classes}, or a size as 512MiB") from error
+        if size == 0:
+            raise ValueError("no program runs in no memory at all")
+        return memory
 
     @model_validator(mode="after")
     def _runtime_has_what_it_needs(self) -> Self:
@@ -156,7 +184,7 @@ class Unit(Spec):
             Runtime.REMOTE: ("url", self.url),
         }
         if self.runtime in needs and not needs[self.runtime][1]:
-            raise ValueError(f"runtime {self.runtime} needs `{needs[self.runtime][0]}`")
+            raise _wrong("runtime", f"runtime {self.runtime} needs `{needs[self.runtime][0]}`")
         return self
 
 
@@ -188,7 +216,8 @@ class Agent(Unit):
     @model_validator(mode="after")
     def _only_python_has_a_class(self) -> Self:
         if self.runtime is not Runtime.PYTHON and (self.class_ or self.prompt):
-            raise ValueError(f"`class` and `prompt` are for runtime python, not {self.runtime}")
+            key = "class" if self.class_ else "prompt"
+            raise _wrong(key, f"`{key}` is for runtime python, not {self.runtime}")
         return self
 
 
@@ -202,8 +231,13 @@ class Service(Unit):
     @model_validator(mode="after")
     def _not_python(self) -> Self:
         if self.runtime is Runtime.PYTHON:
-            raise ValueError("a service has runtime command, container or remote")
+            raise _wrong("runtime", "a service has runtime command, container or remote")
         return self
+
+    @property
+    def memory_reservation(self) -> int:
+        """Bytes that admission counts: all of them, for a database takes what it is given."""
+        return self.memory_limit
 
 
 class Backend(Spec):
@@ -243,7 +277,7 @@ class Queue(Spec):
     """Bounds of the gateway's queue."""
 
     limit: int = Field(10_000, ge=1, description="Most calls that wait.")
-    wait: Duration = Field(300.0, description="Longest wait of one call.")
+    wait: Interval = Field(300.0, description="Longest wait of one call.")
 
 
 class Gateway(Spec):
@@ -259,10 +293,16 @@ class Ports(Spec):
     """Stable ports, all on loopback. ``up --port-base N`` moves them together."""
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
-    control: Port = 10010
-    gateway: Port = 10104
+    control: Port = Field(10010, description="Where the API is.")
+    gateway: Port = Field(10104, description="Where the LLM endpoints are.")
     agents_first: Port = Field(10300, description="First port that agents get.")
     agents_last: Port = Field(10599, description="Last port that agents get.")
+
+    @model_validator(mode="after")
+    def _first_is_not_above_last(self) -> Self:
+        if self.agents_first > self.agents_last:
+            raise _wrong("agents_first", "`agents_first` is above `agents_last`")
+        return self
 
 
 class Memory(Spec):
@@ -280,7 +320,7 @@ class Fleet(Spec):
 
     version: Literal[1] = Field(1, description="Version of this format.")
     name: Name = Field(description="Name of the fleet; its state folder follows from it.")
-    description: str = ""
+    description: str = Field("", description="One line for people.")
     catalogue: Literal["all", "none"] | tuple[str, ...] = Field(
         "none", description="Built-in agents to include: all, none, or groups and names."
     )
@@ -288,9 +328,16 @@ class Fleet(Spec):
     memory: Memory = Field(default_factory=Memory)
     llm: EmbeddedLlm = Field(default_factory=EmbeddedLlm)
     gateway: Gateway = Field(default_factory=Gateway)
-    backends: dict[Name, Backend] = Field(default_factory=dict)
-    tiers: dict[Name, Tier] = Field(
-        default_factory=lambda: {name: Tier() for name in ("fast", "standard", "complex")}
+    backends: dict[Name, Backend] = Field(
+        default_factory=dict, description="LLM servers by name; without any, see `llm`."
     )
-    agents: dict[Name, Agent] = Field(default_factory=dict)
-    services: dict[Name, Service] = Field(default_factory=dict)
+    tiers: dict[Name, Tier] = Field(
+        default_factory=lambda: {name: Tier() for name in ("fast", "standard", "complex")},
+        description="Classes of model by name; without it fast, standard and complex, all alike.",
+    )
+    agents: dict[Name, Agent] = Field(
+        default_factory=dict, description="Agents by name, beside those of the catalogue."
+    )
+    services: dict[Name, Service] = Field(
+        default_factory=dict, description="What runs beside the agents, by name."
+    )

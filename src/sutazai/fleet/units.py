@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 _SIZE_UNITS = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3, "TiB": 1024**4}
 _DURATION_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_DIGITS_MAX = 15
 _NUMBER_AND_UNIT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]+)\s*")
 
 SIZE_PATTERN = r"^\d+(\.\d+)?\s*(B|KiB|MiB|GiB|TiB)$"
@@ -21,7 +22,7 @@ DURATION_PATTERN = r"^\d+(\.\d+)?\s*(ms|s|m|h|d)$"
 
 def _parse(text: object, units: dict[str, float] | dict[str, int], example: str) -> float:
     match = _NUMBER_AND_UNIT.fullmatch(text) if isinstance(text, str) else None
-    if match is None or match[2] not in units:
+    if match is None or match[2] not in units or len(match[1]) > _DIGITS_MAX:
         raise ValueError(f"expected a number with one of the units {', '.join(units)}: {example}")
     return float(match[1]) * units[match[2]]
 

@@ -36,7 +36,7 @@ async def _run(places: Places) -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     keeper = os.getppid()
     async with Client() as client:
-        zygote, events = Zygote(), Events(places.state / "events.jsonl")
+        zygote, events = Zygote(places.sockets), Events(places.state / "events.jsonl")
         endpoints = Endpoints(client, Address.parse(f"unix:{places.gateway_socket}"))
         supervisor = Supervisor(
             places,

@@ -52,4 +52,4 @@ def delay(ends: int, jitter: float) -> float:
         return 0.0
     spread = 1 + JITTER * (2 * jitter - 1)
     doublings = min(ends - 2, 16)  # far beyond the cap, and still a small number
-    return min(CAP, FIRST * 2**doublings) * spread
+    return min(CAP, FIRST * (1 << doublings)) * spread

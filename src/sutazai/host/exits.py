@@ -66,10 +66,10 @@ class ExitJournal:
         self._read_from(self._path, inode)
 
     def _read_from(self, path: Path, inode: int) -> None:
-        """Reads on where the last reading of that very file ended."""
+        """Reads on where the last reading of that very file ended; any file where there was none."""
         try:
             with path.open("rb") as journal:
-                if os.fstat(journal.fileno()).st_ino != inode:
+                if inode and os.fstat(journal.fileno()).st_ino != inode:
                     return
                 journal.seek(self._offset)
                 complete, newline, _ = journal.read().rpartition(b"\n")

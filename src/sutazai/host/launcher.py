@@ -20,6 +20,8 @@ from sutazai.host.records import Record, Records
 from sutazai.host.zygote import Launch, Zygote
 
 BACKLOG = 256
+PORT = "{port}"
+"""Stands for the port in a command and its environment."""
 
 
 @dataclass
@@ -112,14 +114,15 @@ def _launch_of(unit: DesiredUnit, instance: str, address: str | None) -> Launch:
     port = (address or "").rpartition(":")[2]
     base = Path(unit.directory or "/")
     environment = {
-        name: resolve_secret(text, os.environ, base) for name, text in unit.environment.items()
+        name: resolve_secret(text.replace(PORT, port), os.environ, base)
+        for name, text in unit.environment.items()
     }
     if unit.command and port.isdigit():
         environment["PORT"] = port
     return Launch(
         instance=instance,
         entry=unit.entry,
-        command=tuple(part.replace("{port}", port) for part in unit.command),
+        command=tuple(part.replace(PORT, port) for part in unit.command),
         options=unit.options,
         environment=_with_instance(environment, instance),
         directory=unit.directory,

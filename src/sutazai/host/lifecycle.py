@@ -31,7 +31,10 @@ class Seen:
 
 @dataclass(frozen=True, kw_only=True)
 class Observation:
-    """One unit as it is now; times are seconds of one monotonic clock."""
+    """One unit as it is now; times are seconds of one monotonic clock.
+
+    ``unwanted`` is the reason in words where fewer instances are wanted than run.
+    """
 
     now: float
     wanted: int
@@ -40,6 +43,7 @@ class Observation:
     grace: float
     failures_allowed: int
     backoff: Backoff
+    unwanted: str = "no longer wanted"
     blocked_by: tuple[str, ...] = ()
     instances: tuple[Seen, ...] = ()
 
@@ -89,7 +93,7 @@ def _surplus(seen: Observation, well: list[Seen]) -> list[Action]:
     current = [one for one in well if one.version == seen.version]
     old = [one for one in well if one.version != seen.version]
     stops: list[Action] = [
-        Stop(one.instance, "no longer wanted", wanted=True) for one in current[seen.wanted :]
+        Stop(one.instance, seen.unwanted, wanted=True) for one in current[seen.wanted :]
     ]
     healthy = sum(one.state is State.HEALTHY for one in current)
     if not seen.side_by_side or seen.wanted == 0 or healthy >= seen.wanted:

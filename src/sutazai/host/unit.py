@@ -251,6 +251,7 @@ class Unit:
             grace=spec.probe.grace,
             failures_allowed=spec.probe.failures,
             backoff=self._backoff,
+            unwanted="stop was asked for" if spec.stopped else "idle, goes to sleep",
             blocked_by=self._around.blocked_by(spec),
             instances=tuple(one.seen() for one in self._instances.values()),
         )

@@ -12,11 +12,13 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from sutazai.fleet.errors import Failed
 from sutazai.host.process import Process, ProcessId
 
+MODULE = "sutazai.agent.zygote"
 FORK_DEADLINE = 10.0
 ANSWER_MAX = 4096
 SINGLE_THREADED = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
@@ -38,7 +40,8 @@ class Launch:
 class Zygote:
     """Forks processes on request. One request after the other reaches it, in order."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
+        self._folder = str(folder)
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
         self._answers: dict[int, asyncio.Future[Process]] = {}
@@ -57,7 +60,8 @@ class Zygote:
         connection = self._running()
         self._requests += 1
         request = self._requests
-        answer = self._answers[request] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Process] = asyncio.get_running_loop().create_future()
+        self._answers[request] = answer
         try:
             async with asyncio.timeout(FORK_DEADLINE):
                 await self._send(connection, {"id": request, **asdict(launch)}, descriptors)
@@ -78,7 +82,7 @@ class Zygote:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
         self._process = subprocess.Popen(
-            [sys.executable, "-u", "-m", "sutazai.agent.zygote", str(theirs.fileno())],
+            [sys.executable, "-u", "-m", MODULE, str(theirs.fileno()), self._folder],
             pass_fds=[theirs.fileno()],
             env={**SINGLE_THREADED, **os.environ},
             stdin=subprocess.DEVNULL,
