@@ -246,16 +246,12 @@ class Finished:
 
 async def _finish(command: tuple[str, ...], seconds: float) -> Finished:
     """Runs a program to its end; its whole process group dies with the time or the caller."""
+    starting = asyncio.create_task(_start(command), name=f"start {command[0]}")
     try:
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            process_group=0,  # the instance's session stays, by which a sweep finds it
-        )
-    except OSError as error:
-        raise Failed(f"{command[0]} could not be started: {error.strerror}") from error
+        process = await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        await _kill(await starting)  # a start that is cut would leave the program's children
+        raise
     try:
         async with asyncio.timeout(seconds):
             output = await _output_of(process)
@@ -269,6 +265,19 @@ async def _finish(command: tuple[str, ...], seconds: float) -> Finished:
     except BaseException:
         await _kill(process)
         raise
+
+
+async def _start(command: tuple[str, ...]) -> asyncio.subprocess.Process:
+    try:
+        return await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            process_group=0,  # the instance's session stays, by which a sweep finds it
+        )
+    except OSError as error:
+        raise Failed(f"{command[0]} could not be started: {error.strerror}") from error
 
 
 async def _output_of(process: asyncio.subprocess.Process) -> str:

@@ -30,7 +30,7 @@ REQUEST_MAX = 192 * 1024
 
 
 def main() -> None:
-    """Serves on the socket whose number is the first argument; the second is a folder for sockets."""
+    """Serves on the socket of the number in the first argument; the second is a folder to use."""
     host = socket.socket(fileno=int(sys.argv[1]))
     _name_process("zygote")
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -61,7 +61,6 @@ def _fork(host: socket.socket, request: Mapping[str, Any], descriptors: list[int
         return
     # Nothing may leave this branch: both processes in it end by _exit.
     try:
-        os.setsid()
         if not os.fork():
             os._exit(_instance(host, request, descriptors))
     finally:
@@ -71,6 +70,7 @@ def _fork(host: socket.socket, request: Mapping[str, Any], descriptors: list[int
 def _instance(host: socket.socket, request: Mapping[str, Any], descriptors: list[int]) -> int:
     """The life of the new process; its exit status."""
     try:
+        os.setsid()  # leads a group of its own, so that all of it can be ended together
         output, *listeners = descriptors
         _redirect(output)
         _introduce(host, request["id"])
@@ -98,8 +98,10 @@ def _instance(host: socket.socket, request: Mapping[str, Any], descriptors: list
 
 def _introduce(host: socket.socket, request: int) -> None:
     pidfd = os.pidfd_open(os.getpid())
-    answer = json.dumps({"id": request, "pid": os.getpid()}).encode()
-    socket.send_fds(host, [answer], [pidfd])
+    with open("/proc/self/stat") as stat:
+        start_time = int(stat.read().rpartition(")")[2].split()[19])
+    answer = {"id": request, "pid": os.getpid(), "start_time": start_time}
+    socket.send_fds(host, [json.dumps(answer).encode()], [pidfd])
     os.close(pidfd)
     host.close()
 

@@ -34,6 +34,7 @@ class Endpoints:
         self._incarnation = new_tag(8)
         self._sequence = 0
         self._full = True
+        self._reachable = False
         self._work = asyncio.Event()
         self._told = Bell()
 
@@ -60,7 +61,7 @@ class Endpoints:
         self.gone(instance)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(WITHDRAWAL):
-                while instance in self._pending_gone:
+                while instance in self._pending_gone and self._reachable:
                     await self._told.wait()
 
     async def run(self) -> None:
@@ -88,9 +89,10 @@ class Endpoints:
             self._work.set()
             return True
         except SutazaiError:
-            self._full = True
+            self._full, self._reachable = True, False
+            self._told.fire()  # a gateway that is away sends nobody anywhere
             return False
-        self._sequence, self._full = facts.sequence, False
+        self._sequence, self._full, self._reachable = facts.sequence, False, True
         self._pending_gone -= gone
         self._told.fire()
         return True

@@ -66,7 +66,7 @@ class ExitJournal:
         self._read_from(self._path, inode)
 
     def _read_from(self, path: Path, inode: int) -> None:
-        """Reads on where the last reading of that very file ended; any file where there was none."""
+        """Reads on where the last reading of that file ended; any file where there was none."""
         try:
             with path.open("rb") as journal:
                 if inode and os.fstat(journal.fileno()).st_ino != inode:

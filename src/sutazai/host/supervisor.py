@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from sutazai.fleet.desired import Desired, DesiredUnit, Kind
 from sutazai.fleet.errors import NotFound
 from sutazai.fleet.places import Places
-from sutazai.fleet.spec import Runtime
+from sutazai.fleet.spec import Runtime, Temperature
 from sutazai.fleet.status import State, UnitStatus
 from sutazai.host.desired import DesiredFile
 from sutazai.host.endpoints import Endpoints
@@ -137,12 +137,24 @@ class Supervisor:
             self._events.add("missed", f"{record.instance} ended while no host ran", unit=name)
             return
         if name not in self._units:
-            gone = DesiredUnit(
-                name=name, kind=Kind.AGENT, version="", runtime=Runtime.COMMAND, stopped=True
-            )
-            self._units[name] = self._new_unit(gone)
+            self._units[name] = self._new_unit(self._undeclared(record))
         self._units[name].adopt(started)
         self._events.add("adopted", f"{record.instance} goes on", unit=name)
+
+    def _undeclared(self, record: Record) -> DesiredUnit:
+        """Stands for a unit that is running but not wanted.
+
+        It ends, unless nothing at all is known of what is wanted: then it is left until control
+        says so.
+        """
+        return DesiredUnit(
+            name=record.unit,
+            kind=Kind.AGENT,
+            version=record.version,
+            runtime=Runtime.COMMAND,
+            temperature=Temperature.COLD,
+            stopped=self.desired.revision > 0,
+        )
 
     def _blocked_by(self, spec: DesiredUnit) -> tuple[str, ...]:
         """What ``spec`` depends on and is not well."""

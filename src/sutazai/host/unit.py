@@ -234,7 +234,8 @@ class Unit:
     async def _wait_until(self, at: float | None) -> None:
         pause = None if at is None else max(0.0, at - time.monotonic())
         if self.spec.temperature is not Temperature.HOT:
-            pause = min(IDLE_LOOKS, pause if pause is not None else IDLE_LOOKS)
+            look = min(IDLE_LOOKS, self.spec.idle_after)
+            pause = look if pause is None else min(look, pause)
         try:
             async with asyncio.timeout(pause):
                 await self._poked.wait()

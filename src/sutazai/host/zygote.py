@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from sutazai.fleet.errors import Failed
-from sutazai.host.process import Process, ProcessId
+from sutazai.host.process import Process, ProcessId, boot_id
 
 MODULE = "sutazai.agent.zygote"
 FORK_DEADLINE = 10.0
@@ -115,18 +115,12 @@ class Zygote:
             self._end("it died")
             return
         answer = json.loads(message)
-        self._resolve(answer["id"], answer["pid"], descriptors[0])
-
-    def _resolve(self, request: int, pid: int, pidfd: int) -> None:
-        identity = ProcessId.of(pid)
-        future = self._answers.get(request)
+        future = self._answers.get(answer["id"])
         if future is None or future.done():
-            _kill(pidfd)  # whoever asked is gone, so nobody would own it
-        elif identity is None:
-            os.close(pidfd)
-            future.set_exception(Failed("the process ended as soon as it was started"))
+            _kill(descriptors[0])  # whoever asked is gone, so nobody would own it
         else:
-            future.set_result(Process(identity, pidfd))
+            identity = ProcessId(answer["pid"], answer["start_time"], boot_id())
+            future.set_result(Process(identity, descriptors[0]))
 
     def _end(self, reason: str) -> None:
         if self._socket is not None:
