@@ -60,30 +60,26 @@ def _chosen(
     if wanted in ("all", "none", None):
         return (dict(catalogue) if wanted == "all" else {}), []
     if not isinstance(wanted, list):
-        hint = f"write `[{wanted}]`" if isinstance(wanted, str) else None
+        hint = f"write `[{shown(wanted)}]`" if isinstance(wanted, str) else None
         message = f"`catalogue` must be all, none or a list of names, not {_said(wanted)}"
         return {}, [positions.problem(("catalogue",), message, hint=hint)]
-    groups = {str(agent.get("group")) for agent in catalogue.values()}
+    known = {*catalogue, *(str(agent.get("group")) for agent in catalogue.values())}
+    names = {item for item in wanted if isinstance(item, str)}
     unknown = [
-        _unknown(item, positions, at, [*groups, *catalogue])
+        _unknown(item, positions, at, known)
         for at, item in enumerate(wanted)
-        if item not in groups and item not in catalogue
+        if not isinstance(item, str) or item not in known
     ]
-    names = [
-        name for name, agent in catalogue.items() if {name, agent.get("group")} & _names(wanted)
-    ]
-    return {name: catalogue[name] for name in names}, unknown
-
-
-def _names(wanted: list[Any]) -> set[str]:
-    return {item for item in wanted if isinstance(item, str)}
+    return {
+        name: agent for name, agent in catalogue.items() if names & {name, agent.get("group")}
+    }, unknown
 
 
 def _said(value: Any) -> str:
     return f"`{shown(value)}`" if isinstance(value, str) else kind_of(value)
 
 
-def _unknown(item: Any, positions: Positions, at: int, known: list[str]) -> Problem:
+def _unknown(item: Any, positions: Positions, at: int, known: set[str]) -> Problem:
     path = ("catalogue", at)
     if not isinstance(item, str):
         return positions.problem(path, f"`catalogue` lists names, not {kind_of(item)}")

@@ -91,7 +91,8 @@ def _not_a(expected: str) -> Callable[[_Wrong], str]:
 
 def _bound(words: str, bound: str) -> Callable[[_Wrong], str]:
     def message(wrong: _Wrong) -> str:
-        return f"`{wrong.key}` must be {words} {wrong.context[bound]}, not {wrong.value}"
+        value = f"{wrong.value:g}" if isinstance(wrong.value, float) else wrong.value
+        return f"`{wrong.key}` must be {words} {wrong.context[bound]:g}, not {value}"
 
     return message
 

@@ -18,7 +18,7 @@ from sutazai.fleet.positions import Positions
 from sutazai.fleet.problems import Problem, Severity, bad_fleet
 from sutazai.fleet.spec import Fleet
 
-FILE_MAX = 4 * 1024**2
+FILE_MAX = 2 * 1024**2
 
 __all__ = [
     "LoadedFleet",

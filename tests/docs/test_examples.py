@@ -1,0 +1,75 @@
+"""The examples in the docs are right: fleets load, code runs, commands exist."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sutazai.agent import Agent
+from sutazai.fleet.load import parse_fleet
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
+
+
+def blocks(language: str) -> dict[str, str]:
+    """The examples in one language by page and number."""
+    return {
+        f"{page.name}-{number}": text
+        for page in PAGES
+        for number, (kind, text) in enumerate(BLOCK.findall(page.read_text()))
+        if kind == language
+    }
+
+
+FLEETS = {place: text for place, text in blocks("yaml").items() if text.startswith("name:")}
+CODE = blocks("python")
+
+
+@pytest.mark.parametrize("text", FLEETS.values(), ids=FLEETS.keys())
+def test_fleets_load(text: str) -> None:
+    assert parse_fleet(text, file="example").name
+
+
+@pytest.mark.parametrize("text", CODE.values(), ids=CODE.keys())
+def test_code_defines_agents(text: str) -> None:
+    names: dict[str, object] = {}
+    exec(compile(text, "example", "exec"), names)
+    agents = [one for one in names.values() if isinstance(one, type) and issubclass(one, Agent)]
+    assert [one for one in agents if one is not Agent]
+
+
+def commands() -> list[tuple[str, ...]]:
+    found = set()
+    for page in PAGES:
+        for kind, text in BLOCK.findall(page.read_text()):
+            for line in text.splitlines() if kind == "sh" else []:
+                for part in re.split(r"&&|\|", line.partition(" #")[0]):
+                    words = shlex.split(part)
+                    if words[:1] == ["sutazai"]:
+                        found.add(tuple(words[1:3] if words[1] in GROUPS else words[1:2]))
+    return sorted(found)
+
+
+GROUPS = ("agents", "models", "runs")
+
+
+@pytest.mark.parametrize("command", commands(), ids=" ".join)
+def test_commands_exist(command: tuple[str, ...]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "sutazai.cli", *command, "--help"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in LINK.findall(page.read_text()):
+        assert (page.parent / target).exists(), target
