@@ -1,0 +1,124 @@
+"""The gateway's own API on its Unix socket, for control and host: routes, facts, figures."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+
+from sutazai.fleet.facts import EndpointFacts
+from sutazai.fleet.ids import new_id
+from sutazai.fleet.routes import Routes
+from sutazai.gateway.admission import Admission
+from sutazai.gateway.backends import Backends
+from sutazai.gateway.catalogue import Target
+from sutazai.gateway.discovery import BackendState
+from sutazai.gateway.instances import Instances
+from sutazai.gateway.state import Keeping, read_shape
+from sutazai.gateway.stats import BackendStats, Counters, GatewayStats, ModelStats
+from sutazai.wire import Request, Response, Router, json_response
+
+
+class Api:
+    """Answers control and host.
+
+    Args:
+        apply: applies routes; gives the problems it met, in words.
+        kept: keeps the endpoints on disk.
+    """
+
+    def __init__(
+        self,
+        backends: Backends,
+        admission: Admission,
+        instances: Instances,
+        counters: Counters,
+        *,
+        apply: Callable[[Routes], Awaitable[tuple[str, ...]]],
+        kept: Keeping,
+    ) -> None:
+        self._backends = backends
+        self._admission = admission
+        self._instances = instances
+        self._counters = counters
+        self._apply = apply
+        self._kept = kept
+        self._begun = time.monotonic()
+        self._incarnation = new_id("gateway")
+        self._applying: set[asyncio.Task[None]] = set()
+        self._order = asyncio.Lock()
+        self._revision = 0
+        self._problems: tuple[str, ...] = ()
+
+    def serve(self, router: Router) -> None:
+        """Adds its endpoints to ``router``."""
+        router.add("PUT", "/routes", self.put_routes)
+        router.add("POST", "/facts", self.post_facts)
+        router.add("GET", "/stats", self.get_stats)
+        router.add("GET", "/models", self.get_models)
+
+    async def put_routes(self, request: Request) -> Response:
+        """Control alone writes, one after the other, so the last one counts."""
+        routes = read_shape(Routes, await request.read())
+        # A task of its own: whoever gives up waiting does not leave routes half applied.
+        task = asyncio.create_task(self._adopt(routes), name=f"routes-{routes.revision}")
+        self._applying.add(task)
+        task.add_done_callback(self._applying.discard)
+        await asyncio.shield(task)
+        return json_response({"revision": self._revision, "problems": self._problems})
+
+    def adopted(self, routes: Routes, problems: tuple[str, ...]) -> None:
+        """Calls are routed by ``routes`` from now on."""
+        self._revision, self._problems = routes.revision, problems
+
+    async def _adopt(self, routes: Routes) -> None:
+        async with self._order:
+            self.adopted(routes, await self._apply(routes))
+
+    async def post_facts(self, request: Request) -> Response:
+        facts = read_shape(EndpointFacts, await request.read())
+        if self._instances.apply(facts):
+            self._kept.touch()
+        return json_response({"sequence": facts.sequence})
+
+    async def get_stats(self, request: Request) -> Response:
+        return json_response(self.stats().model_dump(mode="json"))
+
+    async def get_models(self, request: Request) -> Response:
+        catalogue = self._backends.catalogue
+        targets = (*catalogue.tiers.values(), *catalogue.models.values())
+        return json_response([_model_stats(target).model_dump(mode="json") for target in targets])
+
+    def stats(self) -> GatewayStats:
+        """The figures of this moment."""
+        shot = self._admission.snapshot()
+        return GatewayStats(
+            backends=tuple(
+                _backend_stats(state, shot.running.get(state.route.name, 0))
+                for state in self._backends.states
+            ),
+            queued=shot.waiting,
+            running=sum(shot.running.values()),
+            oldest_wait=shot.oldest_wait,
+            uptime=time.monotonic() - self._begun,
+            incarnation=self._incarnation,
+            revision=self._revision,
+            problems=self._problems,
+            **asdict(self._counters),
+        )
+
+
+def _backend_stats(state: BackendState, running: int) -> BackendStats:
+    return BackendStats(
+        name=state.route.name,
+        available=state.available,
+        reason=state.reason,
+        slots=state.route.slots,
+        running=running,
+        models=tuple(model.name for model in state.models or ()),
+    )
+
+
+def _model_stats(target: Target) -> ModelStats:
+    return ModelStats(name=target.name, tier=target.tier is not None, backends=tuple(target.models))

@@ -1,0 +1,200 @@
+"""The gateway put together: what listens where, what answers whom, how it begins and ends."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from sutazai.fleet.errors import BadInput, NotRunning
+from sutazai.fleet.places import Places
+from sutazai.fleet.routes import Routes
+from sutazai.gateway.admission import Admission
+from sutazai.gateway.api import Api
+from sutazai.gateway.backends import Backends
+from sutazai.gateway.calls import Plant
+from sutazai.gateway.doors import Doors
+from sutazai.gateway.instances import Instances
+from sutazai.gateway.keys import Caller, Keyring
+from sutazai.gateway.listeners import (
+    AGENTS,
+    API,
+    GATEWAY,
+    DoorListeners,
+    KeepersSockets,
+    Opener,
+    door_agent,
+)
+from sutazai.gateway.llm import serve_llm
+from sutazai.gateway.origin import guarded
+from sutazai.gateway.state import NO_ROUTES, Keeping, load_endpoints, load_routes, write
+from sutazai.gateway.stats import Counters
+from sutazai.gateway.waking import Waker
+from sutazai.wire import (
+    Client,
+    ClientLimits,
+    Handler,
+    ListenerSpec,
+    Request,
+    Response,
+    Router,
+    Server,
+    ServerLimits,
+)
+
+CONNECTIONS = 20_000
+"""Every call that waits holds a connection; so many may wait, and as many call agents."""
+
+GRACE = 10.0
+"""Seconds that calls have to end when the gateway is stopped."""
+
+
+@dataclass(frozen=True)
+class Listening:
+    """The address and port of the TCP listener for LLM calls; doors share the address."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def read(cls, config: Path) -> Listening:
+        """What `up` has decided. Raises NotRunning or BadInput."""
+        try:
+            ports = json.loads(config.read_bytes())["ports"]
+            return cls(ports["host"], int(ports["gateway"]))
+        except FileNotFoundError as cause:
+            raise NotRunning(f"there is no {config}", hint="run `sutazai up`") from cause
+        except (ValueError, KeyError, TypeError) as cause:
+            raise BadInput(f"{config} cannot be used: {cause}") from cause
+
+
+class Gateway:
+    """The data plane of one fleet. Made where an event loop runs; `start` it, `close` it.
+
+    Args:
+        places: where its sockets and files are.
+        listening: the TCP listener.
+        opener: where listening sockets come from; the keeper's by default.
+    """
+
+    def __init__(
+        self, places: Places, listening: Listening, *, opener: Opener | None = None
+    ) -> None:
+        self._places = places
+        self._listening = listening
+        self._opener = opener or KeepersSockets(places.keeper_socket)
+        self._routes = NO_ROUTES
+        self._keyring = Keyring(())
+        self._client = Client(ClientLimits(connections=CONNECTIONS))
+        self._admission = Admission(limit=NO_ROUTES.queue_limit, wait=NO_ROUTES.queue_wait)
+        self._backends = Backends(self._client, self._admission.update_backends)
+        self._instances = Instances()
+        self._waker = Waker(self._client, places.host_socket)
+        self._doors = Doors(self._client, self._instances, self._waker)
+        self._kept = Keeping(places.endpoints, self._account)
+        self._counters = Counters()
+        self._api = Api(
+            self._backends,
+            self._admission,
+            self._instances,
+            self._counters,
+            apply=self._adopt,
+            kept=self._kept,
+        )
+        self._inner = self._inner_router()
+        self._outer = self._outer_router()
+        handler = guarded(self._dispatch, {API, AGENTS}, {listening.host})
+        self._server = Server(handler, ServerLimits(connections=CONNECTIONS))
+        self._door_listeners = DoorListeners(self._server, self._opener, listening.host)
+
+    async def start(self) -> None:
+        """Serves with what was kept on disk. Raises where it cannot listen."""
+        routes = await asyncio.to_thread(load_routes, self._places.routes)
+        endpoints = await asyncio.to_thread(load_endpoints, self._places.endpoints)
+        if endpoints is not None:
+            self._instances.apply(endpoints)
+        await self._route_by(routes)
+        await self._listen()
+        self._api.adopted(routes, await self._door_listeners.open(routes.doors))
+
+    async def close(self) -> None:
+        """Stops accepting, lets calls end for `GRACE` seconds, then cuts what is left."""
+        await self._server.close(GRACE)
+        await self._waker.close()
+        await self._backends.close()
+        await self._kept.close()
+        self._admission.close()
+        await self._client.close()
+
+    async def _listen(self) -> None:
+        self._places.runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
+        await self._server.listen_unix(self._places.gateway_socket, API)
+        await self._server.listen_unix(self._places.agents_socket, AGENTS)
+        tcp = ListenerSpec(GATEWAY, self._listening.host, self._listening.port)
+        await self._opener.open(self._server, [tcp])
+
+    # routes
+
+    async def _adopt(self, routes: Routes) -> tuple[str, ...]:
+        """Keeps new routes, then routes calls by them; calls under way go on as they began."""
+        data = routes.model_dump_json().encode()
+        await asyncio.to_thread(write, self._places.routes, data)
+        await self._route_by(routes)
+        return await self._door_listeners.open(routes.doors)
+
+    async def _route_by(self, routes: Routes) -> None:
+        self._routes = routes
+        self._keyring = Keyring(routes.keys)
+        self._doors.apply(routes.doors)
+        self._admission.update(limit=routes.queue_limit, wait=routes.queue_wait)
+        await self._backends.apply(routes.backends, routes.tiers)
+
+    def _account(self) -> bytes:
+        return self._instances.account().model_dump_json().encode()
+
+    # who answers what
+
+    async def _dispatch(self, request: Request) -> Response:
+        if request.listener == API:
+            return await self._inner(request)
+        agent = door_agent(request.listener)
+        return await self._outer(request) if agent is None else await self._at_door(agent, request)
+
+    def _inner_router(self) -> Router:
+        """For control and host, who are known by their access to the socket."""
+        router = Router()
+        self._api.serve(router)
+        _serve_paths(router, self._by_path)
+        return router
+
+    def _outer_router(self) -> Router:
+        """For instances and for programs on this machine."""
+        router = Router()
+        plant = Plant(self._client, self._backends, self._admission, self._counters)
+        serve_llm(router, plant, self._identify)
+        _serve_paths(router, self._by_path_with_key)
+        return router
+
+    def _identify(self, request: Request) -> Caller:
+        keyless = self._routes.keyless and request.listener == GATEWAY
+        return self._keyring.identify(request.headers, keyless=keyless)
+
+    async def _at_door(self, agent: str, request: Request) -> Response:
+        if not (request.method == "GET" and request.raw_path == "/health"):
+            self._keyring.identify(request.headers, keyless=False)
+        return await self._doors.serve(agent, request, request.target)
+
+    async def _by_path(self, request: Request) -> Response:
+        _, separator, query = request.target.partition("?")
+        target = f"/{request.params.get('rest', '')}{separator}{query}"
+        return await self._doors.serve(request.params["name"], request, target)
+
+    async def _by_path_with_key(self, request: Request) -> Response:
+        self._keyring.identify(request.headers, keyless=False)
+        return await self._by_path(request)
+
+
+def _serve_paths(router: Router, handler: Handler) -> None:
+    router.add("ANY", "/agents/{name}", handler)
+    router.add("ANY", "/agents/{name}/{rest...}", handler)

@@ -1,0 +1,195 @@
+"""One neutral form of LLM calls and answers, between the dialects.
+
+A dialect parses what it hears into these shapes and renders these shapes into what it says; no
+dialect knows another. What a dialect has and this form lacks is dropped when a call is translated,
+and kept when client and backend speak the same dialect, for then bytes are relayed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+JsonObject = Mapping[str, Any]
+
+
+class Form(StrEnum):
+    """The kinds of endpoint that both dialects have."""
+
+    CHAT = "chat"
+    COMPLETION = "completion"  # OpenAI's completions, Ollama's generate
+    EMBEDDING = "embedding"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call that the model asks for. ``arguments`` is the text of a JSON object."""
+
+    name: str
+    arguments: str
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn. ``images`` are in base64; a role ``tool`` answers the call ``call_id``."""
+
+    role: str
+    text: str = ""
+    thinking: str = ""
+    images: tuple[str, ...] = ()
+    tool_calls: tuple[ToolCall, ...] = ()
+    call_id: str = ""
+    tool_name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How tokens are chosen; None leaves it to the backend. Named as in OpenAI's API."""
+
+    max_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    min_p: float | None = None
+    seed: int | None = None
+    stop: tuple[str, ...] | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    repeat_penalty: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JsonFormat:
+    """The answer must be JSON, and follow ``schema`` where there is one."""
+
+    schema: JsonObject | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """A conversation to go on with. ``effort`` is how hard to think: low, medium, high."""
+
+    messages: tuple[Message, ...]
+    stream: bool
+    sampling: Sampling = Sampling()
+    json_format: JsonFormat | None = None
+    tools: tuple[JsonObject, ...] = ()
+    tool_choice: str | JsonObject | None = None
+    effort: str | None = None
+    include_usage: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A bare text to go on with, no template around it; ``suffix`` is what must come after."""
+
+    prompt: str
+    stream: bool
+    suffix: str = ""
+    sampling: Sampling = Sampling()
+    include_usage: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Embedding:
+    """Texts to embed."""
+
+    inputs: tuple[str, ...]
+    dimensions: int | None = None
+
+
+Call = Chat | Completion | Embedding
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens that a call took."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Seconds that the backend says it took, nought where it does not say."""
+
+    load: float = 0.0
+    prompt: float = 0.0
+    completion: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """A piece of an answer. Tool calls come whole."""
+
+    text: str = ""
+    thinking: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The answer is complete. ``reason``: stop, length, tool_calls, content_filter."""
+
+    reason: str
+    usage: Usage = Usage()
+    timings: Timings = Timings()
+
+
+Event = Delta | End
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer."""
+
+    delta: Delta
+    end: End
+
+    @property
+    def usage(self) -> Usage:
+        return self.end.usage
+
+
+@dataclass(frozen=True, slots=True)
+class Vectors:
+    """The embeddings of the inputs, in their order."""
+
+    vectors: tuple[tuple[float, ...], ...]
+    usage: Usage = Usage()
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What stands around an answer. ``created`` is in seconds since 1970."""
+
+    id: str
+    model: str
+    created: float
+
+
+def form_of(call: Call) -> Form:
+    """The endpoint of a backend that takes ``call``."""
+    if isinstance(call, Chat):
+        return Form.CHAT
+    return Form.COMPLETION if isinstance(call, Completion) else Form.EMBEDDING
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model that a backend offers, or a tier, as lists show it.
+
+    ``created`` is in seconds since 1970, ``size`` in bytes, ``context`` in tokens; nought where it
+    is not known. ``entry`` is the backend's own words where it speaks Ollama.
+    """
+
+    name: str
+    owner: str = ""
+    created: float = 0.0
+    size: int = 0
+    parameters: int = 0
+    context: int = 0
+    entry: JsonObject | None = None

@@ -1,0 +1,175 @@
+"""OpenAI's whole answers: parsed from backends, rendered for clients."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sutazai.fleet.errors import BadPeer
+from sutazai.gateway.dialects.fields import read_object, read_objects, read_text
+from sutazai.gateway.dialects.neutral import (
+    Answer,
+    Delta,
+    End,
+    Envelope,
+    Form,
+    JsonObject,
+    Timings,
+    ToolCall,
+    Usage,
+    Vectors,
+)
+from sutazai.gateway.dialects.openai.requests import tool_call_body
+from sutazai.gateway.dialects.streams import backend_speaks, count, text
+from sutazai.gateway.failures import BackendFailed, inband_failure
+
+OBJECTS = {Form.CHAT: "chat.completion", Form.COMPLETION: "text_completion"}
+
+
+def check(form: Form, value: JsonObject) -> Usage:
+    """The usage of a whole answer. Raises BackendFailed or BadPeer if it is no answer."""
+    raise_inband(value)
+    if form is Form.EMBEDDING:
+        if not isinstance(value.get("data"), list):
+            raise BadPeer("the backend's answer has no embeddings")
+    else:
+        _choice(value)
+    return read_usage(value)
+
+
+def raise_inband(value: JsonObject) -> None:
+    """Raises BackendFailed where ``value`` is an error, whatever status it came with."""
+    if value.get("error"):
+        raise BackendFailed(inband_failure(value["error"]))
+
+
+def parse(form: Form, value: JsonObject) -> Answer | Vectors:
+    """A backend's whole answer. Raises BackendFailed or BadPeer."""
+    with backend_speaks:
+        usage = check(form, value)
+        if form is Form.EMBEDDING:
+            return Vectors(tuple(map(_vector, value["data"])), usage)
+        return _answer(form, value, usage)
+
+
+def _answer(form: Form, value: JsonObject, usage: Usage) -> Answer:
+    choice = _choice(value)
+    reason = text(choice.get("finish_reason")) or "stop"
+    delta = Delta(text(choice.get("text")))
+    if form is Form.CHAT:
+        delta = _message(choice.get("message"))
+    return Answer(delta, End(reason, usage, read_timings(value)))
+
+
+def read_usage(value: JsonObject) -> Usage:
+    """The usage that a frame tells; llama.cpp tells it in ``timings`` where it was not asked."""
+    usage, timings = value.get("usage"), value.get("timings")
+    if isinstance(usage, dict):
+        return Usage(count(usage.get("prompt_tokens")), count(usage.get("completion_tokens")))
+    if isinstance(timings, dict):
+        prompt = count(timings.get("prompt_n")) + count(timings.get("cache_n"))
+        return Usage(prompt, count(timings.get("predicted_n")))
+    return Usage()
+
+
+def read_timings(value: JsonObject) -> Timings:
+    """llama.cpp's measurements, where the backend is one."""
+    timings = value.get("timings")
+    if not isinstance(timings, dict):
+        return Timings()
+    return Timings(0.0, _seconds(timings.get("prompt_ms")), _seconds(timings.get("predicted_ms")))
+
+
+def _seconds(milliseconds: Any) -> float:
+    return milliseconds / 1000 if isinstance(milliseconds, int | float) else 0.0
+
+
+def _choice(value: JsonObject) -> JsonObject:
+    choices = value.get("choices")
+    if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
+        raise BadPeer("the backend's answer has no choices")
+    return choices[0]
+
+
+def _message(value: Any) -> Delta:
+    message = read_object(value, "the answer's message")
+    calls = read_objects(message.get("tool_calls"), "the answer's tool_calls")
+    return Delta(
+        text=text(message.get("content")),
+        thinking=read_thinking(message),
+        tool_calls=tuple(map(_tool_call, calls)),
+    )
+
+
+def read_thinking(message: JsonObject) -> str:
+    """What the model thought; servers differ in the field's name."""
+    return text(message.get("reasoning_content")) or text(message.get("reasoning"))
+
+
+def _tool_call(value: JsonObject) -> ToolCall:
+    function = read_object(value.get("function"), "function")
+    name = read_text(function.get("name"), "function.name")
+    return ToolCall(name, text(function.get("arguments")) or "{}", text(value.get("id")))
+
+
+def _vector(value: Any) -> tuple[float, ...]:
+    vector = read_object(value, "an embedding").get("embedding")
+    if not isinstance(vector, list):
+        raise BadPeer("the backend's answer has an embedding that is no list of numbers")
+    return tuple(vector)
+
+
+# rendering
+
+
+def render(form: Form, answer: Answer | Vectors, envelope: Envelope) -> dict[str, Any]:
+    """The whole answer as an OpenAI client expects it."""
+    if isinstance(answer, Vectors):
+        return _vectors_body(answer, envelope)
+    body = _message_body(answer.delta) if form is Form.CHAT else {"text": answer.delta.text}
+    choice = {"index": 0, **body, "logprobs": None, "finish_reason": reason_of(answer)}
+    return {
+        "id": envelope.id,
+        "object": OBJECTS[form],
+        "created": int(envelope.created),
+        "model": envelope.model,
+        "choices": [choice],
+        "usage": usage_body(answer.end.usage),
+    }
+
+
+def reason_of(answer: Answer) -> str:
+    """Dialects without a word for it say `stop` where the model calls a tool."""
+    called = answer.delta.tool_calls and answer.end.reason == "stop"
+    return "tool_calls" if called else answer.end.reason
+
+
+def usage_body(usage: Usage) -> dict[str, int]:
+    return {
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "total_tokens": usage.prompt_tokens + usage.completion_tokens,
+    }
+
+
+def _message_body(delta: Delta) -> dict[str, Any]:
+    calls = [
+        {**tool_call_body(call), "id": call.id or f"call_{index}"}
+        for index, call in enumerate(delta.tool_calls)
+    ]
+    message = {
+        "role": "assistant",
+        "content": None if calls and not delta.text else delta.text,
+        **({"reasoning_content": delta.thinking} if delta.thinking else {}),
+        **({"tool_calls": calls} if calls else {}),
+    }
+    return {"message": message}
+
+
+def _vectors_body(answer: Vectors, envelope: Envelope) -> dict[str, Any]:
+    data = [
+        {"object": "embedding", "index": index, "embedding": list(vector)}
+        for index, vector in enumerate(answer.vectors)
+    ]
+    tokens = answer.usage.prompt_tokens
+    usage = {"prompt_tokens": tokens, "total_tokens": tokens}
+    return {"object": "list", "data": data, "model": envelope.model, "usage": usage}

