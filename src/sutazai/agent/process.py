@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import sys
+from types import ModuleType
 
 import uvloop
 
@@ -61,10 +62,22 @@ async def serve(identity: Identity, listener: socket.socket, ended: asyncio.Even
 def load(entry: str) -> type[Agent]:
     """The class that ``module:Class`` names. Raises BadInput where it is no agent."""
     module, _, name = entry.partition(":")
-    found = getattr(importlib.import_module(module), name, None)
+    found = getattr(_import(module), name, None)
     if not (isinstance(found, type) and issubclass(found, Agent)):
         raise BadInput(
             f"{entry} is not an agent class",
             hint=f"write `class {name or 'MyAgent'}(sutazai.agent.Agent)` in {module}",
         )
     return found
+
+
+def _import(module: str) -> ModuleType:
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name != module.partition(".")[0]:
+            raise
+        raise BadInput(
+            f"there is no module {error.name} in {os.getcwd()}",
+            hint="put it beside the fleet file, or set the agent's `directory`",
+        ) from error

@@ -1,0 +1,48 @@
+"""``python -m sutazai.control STATE_DIR``: the control plane of one fleet."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from pathlib import Path
+
+import uvloop
+
+from sutazai.control.app import open_control
+from sutazai.control.serving import serve
+from sutazai.control.settings import read_settings
+from sutazai.fleet.errors import SutazaiError
+from sutazai.fleet.places import Places
+from sutazai.wire import ListenerSpec, fetch_listeners
+
+LISTENER = "control"
+
+log = logging.getLogger("sutazai.control")
+
+
+def main() -> None:
+    """Runs until SIGTERM; what is in flight is resumed by the next start."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_run(Places.of(Path(sys.argv[1]))))
+    except SutazaiError as error:
+        log.error("%s%s", error, f" ({error.hint})" if error.hint else "")  # noqa: TRY400 (our own error says all)
+        sys.exit(error.exit_code)
+
+
+async def _run(places: Places) -> None:
+    settings = read_settings(places)
+    ports = settings.config.ports
+    wanted = ListenerSpec(LISTENER, ports.host, ports.control)
+    listeners = await fetch_listeners(places.keeper_socket, [wanted])
+    async with open_control(settings) as parts:
+        log.info("control of %s, listening on %s", settings.fleet.name, ports.url(ports.control))
+        await serve(parts, listeners[LISTENER])
+
+
+if __name__ == "__main__":
+    main()

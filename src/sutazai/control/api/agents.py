@@ -1,0 +1,103 @@
+"""Agents: how they do, starting and stopping them, their logs, and asking them."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import StreamingResponse
+from pydantic import Field
+from starlette.responses import Response
+
+from sutazai.control.api.parts import PartsDep
+from sutazai.control.api.streams import EVENT_STREAM, handed_through, while_connected
+from sutazai.fleet.desired import Shape
+from sutazai.fleet.status import AgentStatus, Event, UnitStatus
+from sutazai.fleet.work import Invocation, Result
+from sutazai.tasks.task import check_deadline
+from sutazai.wire import Timeout
+
+EVENTS_SHOWN = 20
+GRACE = 5.0
+
+router = APIRouter(prefix="/agents", tags=["agents"])
+
+
+class Verb(StrEnum):
+    """What can be done to an agent."""
+
+    START = "start"
+    STOP = "stop"
+    RESTART = "restart"
+
+
+class AgentPage(Shape):
+    """One agent with everything about it."""
+
+    status: AgentStatus
+    spec: dict[str, Any] = Field(description="What the fleet file says of it, with defaults.")
+    events: tuple[Event, ...]
+
+
+@router.get("")
+async def list_agents(parts: PartsDep) -> list[AgentStatus]:
+    """All agents."""
+    return list((await parts.status.read()).agents)
+
+
+@router.get("/{name}")
+async def show(parts: PartsDep, name: str) -> AgentPage:
+    """One agent, what is declared of it, and what happened to it last."""
+    spec = parts.agent(name)
+    status = await parts.status.read(memory=True)
+    return AgentPage(
+        status=next(agent for agent in status.agents if agent.name == name),
+        spec=spec.model_dump(mode="json", by_alias=True),
+        events=tuple(await parts.feed.newest(EVENTS_SHOWN, unit=name)),
+    )
+
+
+@router.get("/{name}/log", response_class=StreamingResponse)
+async def log(
+    parts: PartsDep,
+    name: str,
+    lines: Annotated[int, Query(ge=0, le=10_000)] = 100,
+    follow: bool = False,
+) -> StreamingResponse:
+    """The last lines that the agent wrote; with `follow=1` also those to come."""
+    parts.agent(name)
+    target = f"/units/{name}/log?lines={lines}" + ("&follow=1" if follow else "")
+    return handed_through(await parts.host.stream("GET", target), parts.stopping)
+
+
+@router.post(
+    "/{name}/invoke", response_model=Result, responses={200: {"content": {EVENT_STREAM: {}}}}
+)
+async def invoke(parts: PartsDep, name: str, invocation: Invocation, request: Request) -> Response:
+    """Asks an agent and waits. With `Accept: text/event-stream` its progress comes as events
+    `progress`, `token`, and in the end `result` or `error`."""
+    parts.agent(name)
+    check_deadline(invocation.deadline)
+    accept = request.headers.get("accept", "application/json")
+    asked = parts.gateway.stream(
+        "POST",
+        f"/agents/{name}/invoke",
+        headers=[("content-type", "application/json"), ("accept", accept)],
+        body=invocation.model_dump_json(by_alias=True, exclude_none=True).encode(),
+        timeout=Timeout(headers=invocation.deadline + GRACE, idle=invocation.deadline + GRACE),
+    )
+    answer = await while_connected(request, asked)
+    if answer is None:
+        return Response(status_code=499)  # nobody is there to read it
+    return handed_through(answer, parts.stopping)
+
+
+@router.post("/{name}/{verb}")
+async def change(parts: PartsDep, name: str, verb: Verb) -> UnitStatus:
+    """Starts, stops or restarts an agent. A stopped one stays so until it is started."""
+    parts.agent(name)
+    status = await parts.reconciler.change(name, verb.value)
+    done = {Verb.START: "started", Verb.STOP: "stopped", Verb.RESTART: "restarted"}[verb]
+    await parts.feed.add(verb.value, f"{done} by request", unit=name)
+    return status

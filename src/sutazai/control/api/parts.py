@@ -1,0 +1,65 @@
+"""What the routes work with."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Annotated, cast
+
+from fastapi import Depends, Request
+
+from sutazai.control.feed import EventFeed
+from sutazai.control.peers import GatewayPeer, HostPeer
+from sutazai.control.reconciler import Reconciler
+from sutazai.control.settings import Settings
+from sutazai.control.status import StatusReader
+from sutazai.fleet.errors import NotFound
+from sutazai.fleet.spec import Agent
+from sutazai.store import Revisions, Runs, Tasks
+from sutazai.tasks.artifacts import ArtifactFolder
+from sutazai.tasks.desk import RunDesk
+from sutazai.tasks.engine import Engine
+from sutazai.tasks.progress import Progress
+from sutazai.tasks.task import TaskDesk
+
+
+@dataclass(frozen=True)
+class Work:
+    """What does durable work, and where it is written down."""
+
+    tasks: Tasks
+    task_desk: TaskDesk
+    runs: Runs
+    run_desk: RunDesk
+    progress: Progress
+    artifacts: ArtifactFolder
+    engine: Engine
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Control, put together. ``stopping`` is set when the process is about to end."""
+
+    settings: Settings
+    host: HostPeer
+    gateway: GatewayPeer
+    reconciler: Reconciler
+    status: StatusReader
+    feed: EventFeed
+    revisions: Revisions
+    work: Work
+    stopping: asyncio.Event
+
+    def agent(self, name: str) -> Agent:
+        """What the fleet declares of an agent. Raises NotFound."""
+        try:
+            return self.settings.fleet.agents[name]
+        except KeyError:
+            raise NotFound(f"there is no agent {name!r}", hint="sutazai agents list") from None
+
+
+def _parts(request: Request) -> Parts:
+    return cast(Parts, request.app.state.parts)
+
+
+PartsDep = Annotated[Parts, Depends(_parts)]

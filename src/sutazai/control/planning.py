@@ -1,0 +1,202 @@
+"""From the fleet to what the host should run. Pure: the same fleet gives the same bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sutazai.control.settings import Listening
+from sutazai.control.source import LlmSource, Source
+from sutazai.fleet.desired import DesiredUnit, Kind, Probe
+from sutazai.fleet.places import Places
+from sutazai.fleet.secrets import FILE_PREFIX
+from sutazai.fleet.spec import Agent, EmbeddedLlm, Fleet, Runtime, Service, Unit
+
+ROLE_AGENT = "sutazai.agent.role:RoleAgent"
+LLM = "llm"
+HEALTH = "/health"
+PORT = "{port}"
+"""Stands for the port in a command and its environment: a program that gets it listens there."""
+LLM_PROBE = Probe(path="/health", interval=5.0, timeout=5.0, failures=3, grace=120.0)
+
+_MAKES_AN_INSTANCE = (
+    "kind",
+    "runtime",
+    "entry",
+    "options",
+    "command",
+    "environment",
+    "directory",
+    "address",
+    "memory_limit",
+)
+"""What an instance cannot take on while it runs; everything else changes without a restart."""
+
+
+@dataclass(frozen=True)
+class House:
+    """Where the fleet lives: what units are told beside their own declaration.
+
+    Args:
+        base: folder that relative paths in the fleet file count from.
+        keys: each agent's key at the gateway.
+    """
+
+    places: Places
+    listening: Listening
+    base: Path
+    keys: Mapping[str, str]
+
+
+def plan_units(
+    fleet: Fleet, house: House, source: LlmSource, stopped: Set[str] = frozenset()
+) -> tuple[DesiredUnit, ...]:
+    """Every unit of the fleet, the embedded LLM where it is the source."""
+    units = [_llm(fleet.llm, house)] if source.kind is Source.EMBEDDED else []
+    units += [
+        _service(name, service, house)
+        for name, service in fleet.services.items()
+        if service.enabled
+    ]
+    units += [_agent(name, agent, house) for name, agent in fleet.agents.items()]
+    return tuple(_finished(unit, stopped) for unit in units)
+
+
+def _finished(unit: DesiredUnit, stopped: Set[str]) -> DesiredUnit:
+    version = digest_of(unit.model_dump(mode="json", include=set(_MAKES_AN_INSTANCE)))
+    update: dict[str, Any] = {"version": version, "stopped": unit.name in stopped}
+    if unit.kind is Kind.AGENT:
+        update["options"] = {**unit.options, "version": version}
+    return unit.model_copy(update=update)
+
+
+def digest_of(value: Any) -> str:
+    """16 hexadecimal characters that stand for a JSON-ready value."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:16]
+
+
+def _agent(name: str, agent: Agent, house: House) -> DesiredUnit:
+    python = agent.runtime is Runtime.PYTHON
+    common = _unit(name, agent, house)
+    return DesiredUnit(
+        **{
+            **common,
+            "environment": {**_agent_environment(name, agent, house), **common["environment"]},
+            "options": _agent_options(name, agent, house) if python else common["options"],
+        },
+        kind=Kind.AGENT,
+        version="",
+        temperature=agent.temperature,
+        replicas=agent.replicas,
+        entry=(agent.class_ or ROLE_AGENT) if python else None,
+        address=agent.url if agent.runtime is Runtime.REMOTE else None,
+        idle_after=agent.idle_after,
+    )
+
+
+def _service(name: str, service: Service, house: House) -> DesiredUnit:
+    here = f"http://127.0.0.1:{service.port}" if service.port else None
+    return DesiredUnit(
+        **_unit(name, service, house),
+        kind=Kind.SERVICE,
+        version="",
+        address=service.url if service.runtime is Runtime.REMOTE else here,
+    )
+
+
+def _unit(name: str, unit: Unit, house: House) -> dict[str, Any]:
+    """What agents and services share."""
+    return {
+        "name": name,
+        "runtime": unit.runtime,
+        "options": {"image": unit.image} if unit.image else {},
+        "command": unit.command,
+        "environment": {key: _anchored(text, house) for key, text in unit.environment.items()},
+        "directory": str(house.base / (unit.directory or ".")),
+        "probe": _probe(unit),
+        "depends_on": unit.depends_on,
+        "memory_limit": unit.memory_limit,
+        "stop_timeout": unit.stop_timeout,
+    }
+
+
+def _anchored(text: str, house: House) -> str:
+    """A reference to a secret's file with its full path; what it holds is read by the host."""
+    if not text.startswith(FILE_PREFIX):
+        return text
+    path = text.removeprefix(FILE_PREFIX)
+    return text if path.startswith(("~", "${")) else f"{FILE_PREFIX}{house.base / path}"
+
+
+def _agent_options(name: str, agent: Agent, house: House) -> dict[str, Any]:
+    return {
+        "agent": name,
+        "prompt": agent.prompt,
+        "tier": agent.tier,
+        "sampling": agent.sampling.model_dump(mode="json"),
+        "concurrency": agent.concurrency,
+        "options": agent.options,
+        "gateway": f"unix:{house.places.agents_socket}",
+    }
+
+
+def _agent_environment(name: str, agent: Agent, house: House) -> dict[str, str]:
+    """What every agent may know; a program of somebody else's gets it in the names it reads."""
+    key = house.keys[name]
+    ours = {"SUTAZAI_KEY": key}
+    if agent.runtime is Runtime.PYTHON:
+        return ours
+    gateway = house.listening.url(house.listening.gateway)
+    return {
+        **ours,
+        "AGENT_NAME": name,
+        "OLLAMA_HOST": gateway,
+        "OPENAI_BASE_URL": f"{gateway}/v1",
+        "OPENAI_API_KEY": key,
+    }
+
+
+def _probe(unit: Unit) -> Probe:
+    """Our own agents serve `/health`; of a program only what it declares is known."""
+    health = unit.health
+    own = HEALTH if unit.runtime is Runtime.PYTHON else None
+    return Probe(
+        path=health.path or own,
+        tcp=any(PORT in text for text in (*unit.command, *unit.environment.values())),
+        interval=health.interval,
+        timeout=health.timeout,
+        failures=health.failures,
+        grace=health.grace,
+    )
+
+
+def _llm(llm: EmbeddedLlm, house: House) -> DesiredUnit:
+    return DesiredUnit(
+        name=LLM,
+        kind=Kind.PLANE,
+        version="",
+        runtime=Runtime.COMMAND,
+        command=llm_command(llm, house.places),
+        address=f"unix:{house.places.llm_socket}",
+        probe=LLM_PROBE,
+    )
+
+
+def llm_command(llm: EmbeddedLlm, places: Places) -> tuple[str, ...]:
+    """How the embedded LLM server is started."""
+    options = {
+        "--socket": places.llm_socket,
+        "--model": llm.model,
+        "--slots": llm.slots,
+        "--context": llm.context,
+        "--prompt-cache": f"{llm.prompt_cache}B",
+        **({"--threads": llm.threads} if llm.threads else {}),
+    }
+    words = [str(word) for pair in options.items() for word in pair]
+    return (sys.executable, "-m", "sutazai.llm", "serve", *words)

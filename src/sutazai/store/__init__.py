@@ -1,0 +1,28 @@
+"""The database: what control must remember, in SQLite (WAL) or, by URL, in Postgres.
+
+Belongs here: tables, migrations, and one small repository class a subject, which takes and gives
+the frozen shapes of `fleet` and never a row. Blocking SQLAlchemy runs in worker threads behind the
+one seam `Database`; nothing here blocks an event loop.
+Does not belong here: rules. What is written when is decided above.
+"""
+
+from sutazai.store.database import Database
+from sutazai.store.events import Events
+from sutazai.store.migrate import migrate
+from sutazai.store.policies import Policies
+from sutazai.store.revisions import Revision, Revisions
+from sutazai.store.runs import Runs
+from sutazai.store.stops import Stops
+from sutazai.store.tasks import Tasks
+
+__all__ = [
+    "Database",
+    "migrate",
+    "Events",
+    "Policies",
+    "Revision",
+    "Revisions",
+    "Runs",
+    "Stops",
+    "Tasks",
+]

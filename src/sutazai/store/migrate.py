@@ -1,0 +1,43 @@
+"""Brings a database to the schema of this version, at control's start."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError
+
+from sutazai.fleet.errors import Unavailable
+from sutazai.store.database import make_engine
+
+PRIVATE = 0o600
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def migrate(url: str) -> None:
+    """Creates or upgrades the schema at ``url``; blocks. Raises Unavailable."""
+    _make_private(url)
+    engine = make_engine(url).execution_options(writes=True)
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    try:
+        with engine.begin() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    except OperationalError as error:
+        raise Unavailable(
+            f"the database cannot be prepared: {error.orig}",
+            hint="look at the free space of the disk and the rights of the state folder",
+        ) from error
+    finally:
+        engine.dispose()
+
+
+def _make_private(url: str) -> None:
+    """A SQLite file is its owner's only, from the first moment on; its side files follow it."""
+    place = make_url(url)
+    if place.get_backend_name() == "sqlite" and place.database:
+        os.close(os.open(place.database, os.O_RDWR | os.O_CREAT, PRIVATE))

@@ -1,0 +1,1 @@
+"""Alembic's scripts; ``sutazai.store.migrate`` runs them."""

@@ -1,0 +1,130 @@
+"""The tables. Types are portable between SQLite and Postgres; times are float unix seconds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import JSON, Float, ForeignKey, Index, MetaData, String, Text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+"""Constraints have names of ours, so that a later migration can speak of them on any database."""
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(naming_convention=NAMES)
+    type_annotation_map = {float: Float(53), dict[str, Any]: JSON, list[Any]: JSON}  # noqa: RUF012
+
+
+class RevisionRow(Base):
+    """One accepted version of the fleet; ``spec`` is its canonical JSON."""
+
+    __tablename__ = "revisions"
+
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    fleet: Mapped[str] = mapped_column(String(64))
+    spec: Mapped[str] = mapped_column(Text)
+    author: Mapped[str] = mapped_column(String(128))
+    at: Mapped[float]
+    reason: Mapped[str] = mapped_column(Text)
+
+
+class AgentRow(Base):
+    """One agent as one revision declares it."""
+
+    __tablename__ = "agents"
+
+    revision: Mapped[int] = mapped_column(
+        ForeignKey("revisions.number", ondelete="CASCADE"), primary_key=True
+    )
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    spec: Mapped[dict[str, Any]]
+
+
+class EventRow(Base):
+    """Something that happened. ``sequence`` is the order in which control learned of it."""
+
+    __tablename__ = "events"
+    __table_args__ = (Index(None, "unit", "sequence"), {"sqlite_autoincrement": True})
+
+    sequence: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[float]
+    source: Mapped[str] = mapped_column(String(64))
+    kind: Mapped[str] = mapped_column(String(64))
+    unit: Mapped[str | None] = mapped_column(String(64))
+    message: Mapped[str] = mapped_column(Text)
+    data: Mapped[dict[str, Any]]
+
+
+class TailRow(Base):
+    """How far the events of another process were read."""
+
+    __tablename__ = "tails"
+
+    source: Mapped[str] = mapped_column(String(64), primary_key=True)
+    position: Mapped[int]
+
+
+class TaskRow(Base):
+    """One durable task."""
+
+    __tablename__ = "tasks"
+    __table_args__ = (Index(None, "state", "created"), Index(None, "agent", "created"))
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    agent: Mapped[str] = mapped_column(String(64))
+    input: Mapped[Any] = mapped_column(JSON)
+    priority: Mapped[str | None] = mapped_column(String(16))
+    deadline: Mapped[float]
+    idempotency_key: Mapped[str | None] = mapped_column(String(256), unique=True)
+    state: Mapped[str] = mapped_column(String(16))
+    created: Mapped[float]
+    started: Mapped[float | None]
+    ended: Mapped[float | None]
+    output: Mapped[Any] = mapped_column(JSON, nullable=True)
+    error: Mapped[dict[str, Any] | None]
+    run: Mapped[str | None] = mapped_column(String(64))
+    step: Mapped[str | None] = mapped_column(String(64))
+
+
+class RunRow(Base):
+    """One run of a workflow; its steps and artifacts are few and always read together."""
+
+    __tablename__ = "runs"
+    __table_args__ = (Index(None, "state", "created"),)
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    workflow: Mapped[str] = mapped_column(String(64))
+    goal: Mapped[str] = mapped_column(Text)
+    backlog: Mapped[list[Any]]
+    state: Mapped[str] = mapped_column(String(16))
+    created: Mapped[float]
+    ended: Mapped[float | None]
+    steps: Mapped[list[Any]]
+    artifacts: Mapped[list[Any]]
+    notes: Mapped[list[Any]]
+    error: Mapped[dict[str, Any] | None]
+
+
+class PolicyRow(Base):
+    """The number of the last snapshot of a kind that was pushed, and its digest."""
+
+    __tablename__ = "policies"
+
+    kind: Mapped[str] = mapped_column(String(16), primary_key=True)
+    number: Mapped[int]
+    digest: Mapped[str] = mapped_column(String(64))
+
+
+class StopRow(Base):
+    """A unit that somebody stopped; it stays stopped until somebody starts it."""
+
+    __tablename__ = "stops"
+
+    unit: Mapped[str] = mapped_column(String(64), primary_key=True)
+    at: Mapped[float]

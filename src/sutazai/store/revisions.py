@@ -1,0 +1,102 @@
+"""The accepted versions of the fleet, numbered."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pydantic import Field
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from sutazai.fleet.desired import Shape
+from sutazai.fleet.spec import Fleet
+from sutazai.store.database import Database
+from sutazai.store.models import AgentRow, RevisionRow
+
+KEPT = 50
+"""How many revisions are kept; the oldest go first."""
+
+
+class Revision(Shape):
+    """One accepted version of the fleet; ``at`` is in seconds since 1970."""
+
+    number: int
+    fleet: str
+    author: str
+    at: float
+    reason: str
+    spec: dict[str, Any] = Field(description="The fleet file, catalogue merged in.")
+
+
+class Revisions:
+    """The fleet's history."""
+
+    def __init__(self, database: Database, *, kept: int = KEPT) -> None:
+        self._database = database
+        self._kept = kept
+
+    async def record(self, fleet: Fleet, *, author: str, at: float, reason: str) -> Revision:
+        """The last revision if it is the same fleet, else a new one."""
+        spec = canonical(fleet)
+
+        def work(session: Session) -> Revision:
+            last = _last(session)
+            if last is not None and last.spec == spec:
+                return _shape(last)
+            number = (last.number if last else 0) + 1
+            row = RevisionRow(
+                number=number, fleet=fleet.name, spec=spec, author=author, at=at, reason=reason
+            )
+            session.add(row)
+            session.flush()  # the agents refer to it
+            session.add_all(_agents(number, json.loads(spec)))
+            session.execute(delete(RevisionRow).where(RevisionRow.number <= number - self._kept))
+            return _shape(row)
+
+        return await self._database.write(work)
+
+    async def newest(self) -> Revision | None:
+        """The last accepted version, or None before the first."""
+
+        def work(session: Session) -> Revision | None:
+            row = _last(session)
+            return _shape(row) if row else None
+
+        return await self._database.read(work)
+
+    async def agent(self, name: str, number: int) -> dict[str, Any] | None:
+        """What revision ``number`` declares of an agent, or None where it has no such agent."""
+
+        def work(session: Session) -> dict[str, Any] | None:
+            row = session.get(AgentRow, (number, name))
+            return row.spec if row else None
+
+        return await self._database.read(work)
+
+
+def canonical(fleet: Fleet) -> str:
+    """The one JSON text of a fleet: equal fleets have equal texts."""
+    value = fleet.model_dump(mode="json", by_alias=True)
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _last(session: Session) -> RevisionRow | None:
+    newest = select(func.max(RevisionRow.number)).scalar_subquery()
+    return session.scalar(select(RevisionRow).where(RevisionRow.number == newest))
+
+
+def _agents(number: int, spec: dict[str, Any]) -> list[AgentRow]:
+    agents: dict[str, dict[str, Any]] = spec["agents"]
+    return [AgentRow(revision=number, name=name, spec=agent) for name, agent in agents.items()]
+
+
+def _shape(row: RevisionRow) -> Revision:
+    return Revision(
+        number=row.number,
+        fleet=row.fleet,
+        author=row.author,
+        at=row.at,
+        reason=row.reason,
+        spec=json.loads(row.spec),
+    )

@@ -1,0 +1,119 @@
+"""Calls agents through the gateway's front doors, and tells what an agent's death looked like."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from sutazai.fleet.errors import (
+    AgentFailed,
+    BadPeer,
+    DeadlineExceeded,
+    InstanceLost,
+    SutazaiError,
+)
+from sutazai.fleet.status import Exit, HostStatus
+from sutazai.fleet.work import Invocation, Result
+from sutazai.wire import Address, Client, Timeout
+
+GRACE = 2.0
+"""Seconds that the instance has to report its own deadline before ours strikes."""
+EXIT_WAIT = 1.5
+"""Seconds in which the host will have noticed that an instance ended."""
+LINES = 20
+ASKING = Timeout(headers=5.0, idle=5.0)
+
+
+class AgentCalls:
+    """Invokes agents. Errors carry its last log lines (``data["lines"]``) where it helps."""
+
+    def __init__(self, client: Client, gateway: Path, host: Path, *, grace: float = GRACE) -> None:
+        self._client = client
+        self._grace = grace
+        self._gateway = Address.parse(f"unix:{gateway}")
+        self._host = Address.parse(f"unix:{host}")
+
+    async def invoke(self, agent: str, invocation: Invocation) -> Result:
+        """Asks and waits, ``invocation.deadline`` seconds at most. Raises any SutazaiError."""
+        began = time.time()
+        try:
+            return await self._invoke(agent, invocation)
+        except InstanceLost as error:
+            await self._add_exit(agent, error, began)
+            raise
+        except (AgentFailed, DeadlineExceeded) as error:
+            await self._add_lines(agent, error)
+            raise
+
+    async def _invoke(self, agent: str, invocation: Invocation) -> Result:
+        longest = invocation.deadline + self._grace
+        try:
+            async with asyncio.timeout(longest):
+                value = await self._client.call(
+                    "POST",
+                    self._gateway,
+                    f"/agents/{agent}/invoke",
+                    invocation.model_dump(mode="json", by_alias=True, exclude_none=True),
+                    timeout=Timeout(headers=None),  # the one bound is ours
+                )
+        except TimeoutError as error:
+            raise DeadlineExceeded(
+                f"{agent} did not answer within {invocation.deadline:g} s",
+                hint="give it a longer deadline, or look at the agent's log",
+                agent=agent,
+            ) from error
+        try:
+            return Result.model_validate(well_formed(value))
+        except ValidationError as error:
+            raise BadPeer(f"{agent} gave an answer of another form: {error}") from error
+
+    async def _add_exit(self, agent: str, error: SutazaiError, began: float) -> None:
+        found = await self._exit_since(agent, began)
+        if found is None:
+            await self._add_lines(agent, error)
+            return
+        error.data["exit"] = found.reason
+        error.data["lines"] = list(found.lines[-LINES:])
+
+    async def _exit_since(self, agent: str, began: float) -> Exit | None:
+        """How the agent's instance ended, once the host has noticed."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(EXIT_WAIT):
+                while True:
+                    found = await self._last_exit(agent)
+                    if found is not None and found.at >= began:
+                        return found
+                    await asyncio.sleep(0.2)
+        return None
+
+    async def _last_exit(self, agent: str) -> Exit | None:
+        with contextlib.suppress(SutazaiError, ValidationError):  # only a better message is lost
+            value = await self._client.call("GET", self._host, "/status", timeout=ASKING)
+            units = HostStatus.model_validate(value).units
+            return next((unit.last_exit for unit in units if unit.name == agent), None)
+        return None
+
+    async def _add_lines(self, agent: str, error: SutazaiError) -> None:
+        with contextlib.suppress(SutazaiError):  # only a better message is lost
+            target = f"/units/{agent}/log?lines={LINES}"
+            async with await self._client.request(
+                "GET", self._host, target, timeout=ASKING
+            ) as response:
+                if response.status == 200:
+                    text = (await response.read()).decode(errors="replace")
+                    error.data["lines"] = text.splitlines()[-LINES:]
+
+
+def well_formed(value: Any) -> Any:
+    """JSON that every reader takes: no half characters, and null for what is no number.
+
+    Python's own parser lets both in, and one such value would spoil every list it stands in.
+    """
+    text = json.dumps(value, ensure_ascii=False).encode(errors="replace")
+    return json.loads(text, parse_constant=lambda _: None)
