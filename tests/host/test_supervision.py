@@ -91,7 +91,7 @@ async def test_an_exit_status_and_the_last_lines_are_kept(one: Machine) -> None:
 @pytest.mark.parametrize(
     ("entry", "reason"),
     [
-        ("no_such_module:Agent", "No module named 'no_such_module'"),
+        ("no_such_module:Agent", "there is no module no_such_module"),
         ("authored:NoSuchClass", "is not an agent class"),
         ("authored:NotAnAgent", "is not an agent class"),
     ],

@@ -156,6 +156,7 @@ def _work(
         await feed.add(kind, f"run {run.id} {run.state}{reason}", run=run.id)
 
     return Work(
+        calls=calls,
         tasks=tasks,
         task_desk=TaskDesk(tasks, engine, calls, task_failed),
         runs=runs,

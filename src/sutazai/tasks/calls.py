@@ -44,12 +44,20 @@ class AgentCalls:
         began = time.time()
         try:
             return await self._invoke(agent, invocation)
-        except InstanceLost as error:
+        except SutazaiError as error:
+            await self.explain(agent, error, began)
+            raise
+
+    async def explain(self, agent: str, error: SutazaiError, began: float) -> None:
+        """Adds to ``error.data`` what is known of why an agent failed.
+
+        ``exit`` is how its instance ended since ``began`` (seconds since 1970), ``lines`` what it
+        said last.
+        """
+        if isinstance(error, InstanceLost):
             await self._add_exit(agent, error, began)
-            raise
-        except (AgentFailed, DeadlineExceeded) as error:
+        elif isinstance(error, AgentFailed | DeadlineExceeded):
             await self._add_lines(agent, error)
-            raise
 
     async def _invoke(self, agent: str, invocation: Invocation) -> Result:
         longest = invocation.deadline + self._grace

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import time
+from collections.abc import AsyncGenerator
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -10,13 +13,19 @@ from fastapi.responses import StreamingResponse
 from pydantic import Field
 from starlette.responses import Response
 
-from sutazai.control.api.parts import PartsDep
-from sutazai.control.api.streams import EVENT_STREAM, handed_through, while_connected
+from sutazai.control.api.parts import Parts, PartsDep
+from sutazai.control.api.streams import (
+    EVENT_STREAM,
+    event_stream,
+    handed_through,
+    while_connected,
+)
 from sutazai.fleet.desired import Shape
+from sutazai.fleet.errors import SutazaiError, from_dict
 from sutazai.fleet.status import AgentStatus, Event, UnitStatus
 from sutazai.fleet.work import Invocation, Result
 from sutazai.tasks.task import check_deadline
-from sutazai.wire import Timeout
+from sutazai.wire import ClientResponse, SseDecoder, Timeout, sse_event
 
 EVENTS_SHOWN = 20
 GRACE = 5.0
@@ -87,10 +96,40 @@ async def invoke(parts: PartsDep, name: str, invocation: Invocation, request: Re
         body=invocation.model_dump_json(by_alias=True, exclude_none=True).encode(),
         timeout=Timeout(headers=invocation.deadline + GRACE, idle=invocation.deadline + GRACE),
     )
+    began = time.time()
     answer = await while_connected(request, asked)
     if answer is None:
         return Response(status_code=499)  # nobody is there to read it
+    if answer.status == 200 and EVENT_STREAM in answer.headers.get("content-type", ""):
+        return event_stream(_explained(parts, name, answer, began), parts.stopping)
+    if answer.status >= 500:
+        raise await _failure(parts, name, answer, began)
     return handed_through(answer, parts.stopping)
+
+
+async def _explained(
+    parts: Parts, name: str, answer: ClientResponse, began: float
+) -> AsyncGenerator[bytes]:
+    """The events of an agent's answer; an error among them with what is known of its cause."""
+    decoder = SseDecoder()
+    async with answer:
+        async for piece in answer.stream():
+            for event in decoder.feed(piece):
+                data = event.data
+                if event.event == "error":
+                    error = from_dict(json.loads(data))
+                    await parts.work.calls.explain(name, error, began)
+                    data = json.dumps(error.as_dict(), ensure_ascii=False)
+                yield sse_event(data, event.event)
+
+
+async def _failure(parts: Parts, name: str, answer: ClientResponse, began: float) -> SutazaiError:
+    """The error that an answer describes, with what is known of its cause."""
+    async with answer:
+        value = await answer.json()
+    error = from_dict(value.get("error", {}) if isinstance(value, dict) else {})
+    await parts.work.calls.explain(name, error, began)
+    return error
 
 
 @router.post("/{name}/{verb}")

@@ -17,6 +17,7 @@ from sutazai.fleet.errors import NotFound
 from sutazai.fleet.spec import Agent
 from sutazai.store import Revisions, Runs, Tasks
 from sutazai.tasks.artifacts import ArtifactFolder
+from sutazai.tasks.calls import AgentCalls
 from sutazai.tasks.desk import RunDesk
 from sutazai.tasks.engine import Engine
 from sutazai.tasks.progress import Progress
@@ -27,6 +28,7 @@ from sutazai.tasks.task import TaskDesk
 class Work:
     """What does durable work, and where it is written down."""
 
+    calls: AgentCalls
     tasks: Tasks
     task_desk: TaskDesk
     runs: Runs

@@ -1,0 +1,27 @@
+"""HTTP/1.1: a small server and a pooled client, streaming both ways.
+
+Belongs here: the protocol over TCP, TLS (client) and Unix sockets, its bounds and refusals, and the
+little formats that travel in it (JSON answers, server-sent events, lines); how a listening socket
+is had from the keeper.
+Does not belong here: what any route means, who may call it, retries of work, any policy.
+Runs on any asyncio event loop, and holds neither pydantic nor a second HTTP library.
+"""
+
+from sutazai.wire.address import Address
+from sutazai.wire.client import Client, ClientResponse
+from sutazai.wire.headers import Headers
+from sutazai.wire.limits import ClientLimits, ServerLimits, Timeout
+from sutazai.wire.lines import LineSplitter
+from sutazai.wire.listeners import ListenerSpec, fetch_listeners
+from sutazai.wire.messages import Handler, Request, Response, error_response, json_response
+from sutazai.wire.router import Router
+from sutazai.wire.server import Server
+from sutazai.wire.sse import SseDecoder, SseEvent, sse_event
+
+__all__ = [
+    "Address", "Headers", "Request", "Response", "Handler", "json_response", "error_response",
+    "Server", "ServerLimits", "Router",
+    "Client", "ClientLimits", "ClientResponse", "Timeout",
+    "sse_event", "SseDecoder", "SseEvent", "LineSplitter",
+    "ListenerSpec", "fetch_listeners",
+]  # fmt: skip

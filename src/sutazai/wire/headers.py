@@ -1,0 +1,69 @@
+"""Header fields as a multimap that keeps order and spelling."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import overload
+
+
+class Headers:
+    """Fields of a message: names in any case, several values a name.
+
+    Iterates (name, value) pairs as sent. Never changes: `with_` and `without` make new ones.
+    """
+
+    __slots__ = ("_index", "_pairs")
+
+    def __init__(self, pairs: Iterable[tuple[str, str]] = ()) -> None:
+        self._pairs = list(pairs)
+        self._index: dict[str, str] | None = None
+
+    @overload
+    def get(self, name: str) -> str | None: ...
+    @overload
+    def get(self, name: str, default: str) -> str: ...
+    @overload
+    def get(self, name: str, default: None) -> str | None: ...
+    def get(self, name: str, default: str | None = None) -> str | None:
+        """The first value of ``name``."""
+        return self._first().get(name.lower(), default)
+
+    def getall(self, name: str) -> list[str]:
+        """Every value of ``name``, in order."""
+        name = name.lower()
+        return [value for key, value in self._pairs if key.lower() == name]
+
+    def without(self, *names: str) -> Headers:
+        """These fields except those called one of ``names``."""
+        dropped = {name.lower() for name in names}
+        return Headers([pair for pair in self._pairs if pair[0].lower() not in dropped])
+
+    def with_(self, name: str, value: str) -> Headers:
+        """These fields with ``name`` set to ``value`` alone."""
+        return Headers([*self.without(name), (name, value)])
+
+    def __contains__(self, name: str) -> bool:
+        return name.lower() in self._first()
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return iter(self._pairs)
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Headers) and self._pairs == other._pairs
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        # Values may be secrets, and what is printed ends in logs.
+        return f"Headers({', '.join(name for name, _ in self._pairs)})"
+
+    def _first(self) -> dict[str, str]:
+        if self._index is None:
+            index: dict[str, str] = {}
+            for name, value in self._pairs:
+                index.setdefault(name.lower(), value)
+            self._index = index
+        return self._index

@@ -1,0 +1,165 @@
+"""Requests and responses as handlers see them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from typing import Any
+from urllib.parse import parse_qsl, unquote
+
+from sutazai.fleet.errors import BadInput, SutazaiError
+from sutazai.wire.headers import Headers
+from sutazai.wire.inbound import Inbound
+
+Pairs = Iterable[tuple[str, str]]
+QUERY_FIELDS_MAX = 1000
+
+
+class BodyTooLarge(BadInput):
+    http_status = 413
+
+
+class RequestTimeout(BadInput):
+    http_status = 408
+
+
+class Request:
+    """What a client asks.
+
+    Attributes:
+        method: in capitals as sent.
+        target: as sent, query included; fit to be passed on.
+        headers: as sent.
+        listener: the name of the listener it came in on.
+        peer: ``host:port`` of the client, empty on a Unix socket.
+        params: what a `Router` found in the path.
+    """
+
+    __slots__ = (
+        "_body", "_limit", "_path", "_query", "headers", "listener", "method", "params", "peer",
+        "target",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        method: str,
+        target: str,
+        *,
+        headers: Headers,
+        body: Inbound,
+        limit: int,
+        listener: str = "",
+        peer: str = "",
+    ) -> None:
+        self.method = method
+        self.target = target
+        self.headers = headers
+        self.listener = listener
+        self.peer = peer
+        self.params: dict[str, str] = {}
+        self._body = body
+        self._limit = limit
+        self._path: str | None = None
+        self._query: dict[str, str] | None = None
+
+    @property
+    def raw_path(self) -> str:
+        """The path as sent, without the query."""
+        return self.target.partition("?")[0]
+
+    @property
+    def path(self) -> str:
+        """The path, percent-decoded, without the query."""
+        if self._path is None:
+            self._path = unquote(self.raw_path)
+        return self._path
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The query's fields, decoded; of several by one name the last. Raises BadInput."""
+        if self._query is None:
+            text = self.target.partition("?")[2]
+            self._query = _parse_query(text) if text else {}
+        return self._query
+
+    def stream(self) -> AsyncIterator[bytes]:
+        """The body in pieces as they come; the client waits while nobody reads.
+
+        Raises PeerClosed, RequestTimeout, or BadInput where its framing is broken.
+        """
+        self._body.wanted = True
+        return self._pieces()
+
+    async def _pieces(self) -> AsyncIterator[bytes]:
+        while piece := await self._body.next_piece():
+            yield piece
+
+    async def read(self) -> bytes:
+        """The whole body, once. Raises as `stream` does, and BodyTooLarge above the limit."""
+        declared = self.headers.get("content-length")
+        body = None
+        if declared is None or int(declared) <= self._limit:
+            body = await self._body.collect(self._limit)
+        if body is None:
+            raise BodyTooLarge(f"the body is longer than {self._limit} bytes", limit=self._limit)
+        return body
+
+    async def json(self) -> Any:
+        """The body as JSON. Raises as `read` does, and BadInput where it is not JSON."""
+        body = await self.read()
+        try:
+            return json.loads(body)
+        except (ValueError, RecursionError) as cause:
+            raise BadInput(f"the body is not JSON: {cause}") from cause
+
+
+def _parse_query(text: str) -> dict[str, str]:
+    try:
+        return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=QUERY_FIELDS_MAX))
+    except ValueError as cause:
+        raise BadInput(f"the query cannot be used: {cause}") from cause
+
+
+class Response:
+    """What a handler answers.
+
+    ``body`` is bytes, or an async iterator of them that is sent as it yields (chunked, unless
+    ``headers`` give a Content-Length) and closed when the client is gone. Who frames the message is
+    the server: a Transfer-Encoding in ``headers`` is an error.
+    """
+
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(
+        self, status: int = 200, headers: Pairs = (), body: bytes | AsyncIterator[bytes] = b""
+    ) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
+
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+_JSON = ("content-type", "application/json")
+
+
+_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
+_ASCII_ENCODER = json.JSONEncoder(separators=(",", ":"))
+
+
+def encode_json(value: Any) -> bytes:
+    """``value`` as compact JSON in UTF-8."""
+    try:
+        return _ENCODER.encode(value).encode()
+    except UnicodeEncodeError:  # half of a surrogate pair, as a model's output may have
+        return _ASCII_ENCODER.encode(value).encode()
+
+
+def json_response(value: Any, status: int = 200, headers: Pairs = ()) -> Response:
+    """An answer in JSON."""
+    return Response(status, [_JSON, *headers], encode_json(value))
+
+
+def error_response(error: SutazaiError) -> Response:
+    """``{"error": …}`` with the error's own HTTP status."""
+    return json_response({"error": error.as_dict()}, error.http_status)

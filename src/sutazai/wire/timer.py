@@ -1,0 +1,54 @@
+"""A deadline that is moved often and rarely met."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+
+class LazyTimer:
+    """Calls ``callback`` when the time last given to `set` has come.
+
+    Moving the deadline back, or taking it away, touches no timer of the loop: the one that is armed
+    looks at the deadline when it fires. A request thus costs two assignments and no timer.
+    """
+
+    __slots__ = ("_armed_for", "_callback", "_deadline", "_handle", "_loop")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> None:
+        self._loop = loop
+        self._callback = callback
+        self._deadline: float | None = None
+        self._armed_for = 0.0
+        self._handle: asyncio.TimerHandle | None = None
+
+    def set(self, seconds: float | None) -> None:
+        """Fire in ``seconds``, or not at all."""
+        if seconds is None:
+            self._deadline = None
+            return
+        self._deadline = deadline = self._loop.time() + seconds
+        if self._handle is None or deadline < self._armed_for:
+            self._arm(deadline)
+
+    def cancel(self) -> None:
+        self._deadline = None
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+
+    def _arm(self, deadline: float) -> None:
+        if self._handle is not None:
+            self._handle.cancel()
+        self._armed_for = deadline
+        self._handle = self._loop.call_at(deadline, self._fire)
+
+    def _fire(self) -> None:
+        self._handle = None
+        if self._deadline is None:
+            return
+        if self._loop.time() < self._deadline:
+            self._arm(self._deadline)
+            return
+        self._deadline = None
+        self._callback()
