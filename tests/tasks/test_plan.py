@@ -107,6 +107,12 @@ def test_the_schema_asks_for_as_many_items_as_the_backlog_has() -> None:
     assert bounds(200) == (8, 8)
 
 
+def test_each_item_begins_with_its_backlog_entry() -> None:
+    items = plan_schema(BACKLOG)["properties"]["items"]["prefixItems"]
+    assert [one["properties"]["backlog"]["const"] for one in items] == list(BACKLOG)
+    assert list(items[0]["properties"]) == ["backlog", "title", "detail"]
+
+
 def test_plan_md_shows_items_their_sources_and_notes() -> None:
     plan = Plan((PlanItem("Guide", "A guide.", "write the guide"), PlanItem("Login")), ("a note",))
     assert plan_markdown("a goal", plan) == (

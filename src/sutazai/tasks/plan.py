@@ -9,6 +9,8 @@ from typing import Any
 
 TITLE_MAX = 80
 DETAIL_MAX = 240
+ENTRY_MAX = 100
+"""Characters of a backlog entry that its item repeats."""
 ITEMS_MIN = 2
 ITEMS_MAX = 8
 ITEMS_FROM_GOAL = 5
@@ -41,24 +43,36 @@ def item_bounds(backlog: Sequence[str]) -> tuple[int, int]:
 
 
 def plan_schema(backlog: Sequence[str]) -> dict[str, Any]:
-    """The JSON Schema that the planner's answer must follow."""
+    """The JSON Schema that the planner's answer must follow.
+
+    Where each backlog entry becomes one item, every item begins with its entry's own words, which
+    the backend is made to write: a small model then goes on about that entry, and not about the
+    one before.
+    """
     fewest, most = item_bounds(backlog)
-    item = {
-        "type": "object",
-        "properties": {
-            "title": {"type": "string", "minLength": 3, "maxLength": TITLE_MAX},
-            "detail": {"type": "string", "maxLength": DETAIL_MAX},
-        },
-        "required": ["title", "detail"],
-        "additionalProperties": False,
-    }
-    items = {"type": "array", "items": item, "minItems": fewest, "maxItems": most}
+    items: dict[str, Any] = {"type": "array", "minItems": fewest, "maxItems": most}
+    if len(backlog) == most:
+        items["prefixItems"] = [
+            _object(backlog={"const": entry[:ENTRY_MAX]}, **_ITEM) for entry in backlog
+        ]
+    else:
+        items["items"] = _object(**_ITEM)
+    return _object(items=items)
+
+
+def _object(**properties: Any) -> dict[str, Any]:
     return {
         "type": "object",
-        "properties": {"items": items},
-        "required": ["items"],
+        "properties": properties,
+        "required": list(properties),
         "additionalProperties": False,
     }
+
+
+_ITEM = {
+    "title": {"type": "string", "minLength": 3, "maxLength": TITLE_MAX},
+    "detail": {"type": "string", "maxLength": DETAIL_MAX},
+}
 
 
 def plan_from(text: str, backlog: Sequence[str], *, goal: str = "") -> Plan:

@@ -116,7 +116,8 @@ def _plan_task(backlog: int, fewest: int, most: int) -> str:
         what = f"Write one plan item for each of the {most} backlog items, in their order."
     else:
         what = f"Write a plan of {most} items that covers the whole backlog, in a sensible order."
-    form = '{"items": [{"title": "…", "detail": "…"}, …]}'
+    entry = '"backlog": "…", ' if backlog == most else ""
+    form = f'{{"items": [{{{entry}"title": "…", "detail": "…"}}, …]}}'
     return (
         f"{what} Each has a short title and one sentence of detail that says what to "
         f"deliver. Answer with JSON only: {form}"

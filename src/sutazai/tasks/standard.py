@@ -32,6 +32,8 @@ WORKFLOW = "standard"
 PARALLEL = 2
 RUNS_AT_ONCE = 4
 PLAN, REVIEW = "plan", "review"
+PLAN_TRIES = 3
+"""How often the planner is asked while its plan cannot be used."""
 
 log = logging.getLogger(__name__)
 
@@ -143,8 +145,11 @@ class StandardWorkflow:
         prompt, notes = prompts.plan_prompt(run.goal, run.backlog)
         tokens = prompts.plan_answer_tokens(run.backlog)
         schema = plan_schema(run.backlog)
-        text = await self._ask(run, PLAN, self._rules.plan, prompt, tokens, schema)
-        plan = plan_from(text, run.backlog, goal=run.goal)
+        for _ in range(PLAN_TRIES):
+            text = await self._ask(run, PLAN, self._rules.plan, prompt, tokens, schema)
+            plan = plan_from(text, run.backlog, goal=run.goal)
+            if not plan.notes:
+                break
         artifact = await self._write(run, "plan.md", plan_markdown(run.goal, plan))
         return _Made(artifact, (*notes, *plan.notes), plan)
 
