@@ -3,15 +3,16 @@
     python -m benchmarks.density [--json OUT] [--agents N] [--tasks N]
 
 A real fleet: keeper, host, gateway and control; N role agents, woken together, each of which then
-does some tasks against a model that answers at once (a real server on loopback: what is measured is
 does some tasks against a model that answers at once (a real server on loopback: what is measured
-is the agent, not the model). 
+is the agent, not the model). Beside it, in the same run, one such agent as a Python process of its
+own.
+
 - ``pss_mib_per_agent``: rise of the proportional set sizes of the zygote and all instances, divided
   by the agents; after their tasks, idle again.
 - ``memavailable_mib_per_agent``: the same by the fall of the machine's MemAvailable, which includes
   what the kernel holds for them and all that happens beside (take it with care on a busy machine).
 - ``start_seconds``: from the first fork to all healthy (also as ``start_N_seconds``).
-- ``pss_mib_separate_process``, ``ratio``: the separate process, and how many times as much it takes.
+- ``pss_mib_separate_process``, ``ratio``: the separate process, and how many times as much that is.
 """
 
 from __future__ import annotations
@@ -110,7 +111,7 @@ async def ask(client: Client, address: Address, target: str, number: int) -> Non
 
 async def measure(agents: int, tasks: int) -> dict[str, float]:
     names = [f"agent-{number}" for number in range(agents)]
-    async with fleet_of(names) as (fleet, backend), Client() as client:
+    async with fleet_of(names) as fleet, Client() as client:
         bench = Bench(fleet, client)
         await bench.work(["warmer"], 1)
         await asyncio.sleep(SETTLE)
@@ -137,7 +138,7 @@ async def measure(agents: int, tasks: int) -> dict[str, float]:
 
 
 @asynccontextmanager
-async def fleet_of(names: list[str]) -> AsyncIterator[tuple[Fleet, FakeBackend]]:
+async def fleet_of(names: list[str]) -> AsyncIterator[Fleet]:
     """A fleet of sleeping role agents, and one that is up, so that the zygote is too."""
     with tempfile.TemporaryDirectory() as folder:
         async with FakeBackend(script=ANSWER) as backend:
@@ -148,7 +149,7 @@ async def fleet_of(names: list[str]) -> AsyncIterator[tuple[Fleet, FakeBackend]]
                 done = await asyncio.to_thread(fleet.up)
                 if done.returncode:
                     raise SystemExit(done.stdout + done.stderr)
-                yield fleet, backend
+                yield fleet
             finally:
                 await asyncio.to_thread(fleet.stop)
 

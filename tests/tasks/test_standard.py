@@ -245,7 +245,7 @@ async def test_a_run_is_resumed_at_the_last_recorded_step(workplace: Workplace) 
     await workplace.restart()
     done = await workplace.ended_run(run.id)
     assert done.state is WorkState.DONE
-    assert len(workplace.gateway.asked("planner")) == 3, "it was asked again, in vain"
+    assert len(workplace.gateway.asked("planner")) == 1
     steps = sorted(body["task"].rpartition("/")[2] for body in workplace.gateway.asked("executor"))
     assert steps == ["execute-01", "execute-02", "execute-02", "execute-03"]
     assert [artifact.name for artifact in done.artifacts].count("work/01-guide.md") == 1

@@ -1,0 +1,68 @@
+"""Reads and checks the fleet file that a command is given."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from sutazai.cli.fleets import LOCAL_FILE
+from sutazai.cli.model_check import model_size, with_model_path
+from sutazai.fleet.checks import check_fleet
+from sutazai.fleet.fit import Machine
+from sutazai.fleet.load import LoadedFleet, load, parse
+from sutazai.fleet.ports import moved
+from sutazai.fleet.problems import Problem, refuse_errors
+from sutazai.fleet.profiles import profile_text
+from sutazai.fleet.spec import Fleet
+from sutazai.host.machine import read_machine
+
+DEFAULT_PROFILE = "default"
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """A fleet that can be started. ``file`` is None for the built-in one."""
+
+    fleet: Fleet
+    file: Path | None
+    warnings: tuple[Problem, ...]
+
+    @property
+    def source(self) -> str:
+        """Where it came from, for people."""
+        return str(self.file) if self.file else "the built-in fleet"
+
+
+def accept(file: Path | None, *, port_base: int | None = None) -> Accepted:
+    """The fleet of ``file``, or the built-in one, with all ports moved to ``port_base``.
+
+    Raises BadFleet with every error at once, BadInput for a port base that does not fit.
+    """
+    loaded = load(file) if file else _built_in()
+    fleet = with_model_path(loaded.fleet, file)
+    if port_base is not None:
+        fleet = moved(fleet, port_base)
+    machine = this_machine(model_size(fleet))
+    warnings = refuse_errors(check_fleet(fleet, machine, loaded.positions))
+    return Accepted(fleet, file, tuple(warnings))
+
+
+def meant(file: Path | None) -> Path | None:
+    """``file``, else ./fleet.yaml where it is there, else None: the built-in fleet."""
+    return file or (LOCAL_FILE if LOCAL_FILE.is_file() else None)
+
+
+def this_machine(model: int | None) -> Machine:
+    """What a fleet that is started from here may use.
+
+    Args:
+        model: bytes of the embedded model's file, or None.
+    """
+    found = read_machine()
+    # Where the kernel does not tell its memory nothing can be refused for the want of it.
+    return Machine(found.memory.usable or sys.maxsize, found.cores.usable, model)
+
+
+def _built_in() -> LoadedFleet:
+    return parse(profile_text(DEFAULT_PROFILE), file="")

@@ -1,0 +1,112 @@
+"""The console script ``sutazai``: names its commands, imports one when it is called.
+
+A command is listed and completed from the table below; ``LazyCommand`` imports its module as soon
+as its arguments are to be read. So ``sutazai --version`` and ``sutazai --help`` import no command.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
+
+from sutazai import __version__
+from sutazai.cli.output import exit_codes
+
+FLEET, WORK, FILES, MACHINE = "The fleet", "Work and agents", "Fleet files", "This machine"
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A command as the overview shows it. ``module`` holds a Typer called ``attribute``."""
+
+    name: str
+    module: str
+    panel: str
+    summary: str
+    attribute: str = "app"
+
+
+COMMANDS = (
+    Listed("up", "up", FLEET, "Start a fleet and wait until it is ready."),
+    Listed("down", "down", FLEET, "Stop a fleet and leave nothing behind."),
+    Listed("status", "status", FLEET, "Show the agents, the LLM and what is wrong."),
+    Listed("events", "events", FLEET, "Show what happened, or follow it."),
+    Listed("run", "run", WORK, "Work through a goal or a backlog: plan, execute, review."),
+    Listed("runs", "runs", WORK, "Look at runs, present and past."),
+    Listed("ask", "ask", WORK, "Ask one agent and see the answer as it is written."),
+    Listed("agents", "agents", WORK, "List, show, start, stop and read the logs of agents."),
+    Listed("models", "models", WORK, "List models, or pull one from Hugging Face."),
+    Listed("check", "files", FILES, "Check a fleet file without starting anything.", "check_app"),
+    Listed("init", "files", FILES, "Write a commented fleet file to start from.", "init_app"),
+    Listed("schema", "files", FILES, "Print the JSON Schema of fleet files.", "schema_app"),
+    Listed("doctor", "doctor_command", MACHINE, "Say what this machine offers and lacks."),
+)
+
+
+class LazyCommand(TyperCommand):
+    """Stands for a command of another module until its arguments are to be read."""
+
+    listed: Listed
+
+    def make_context(self, *args: Any, **extra: Any) -> Any:
+        """The context of the real command, which is imported now."""
+        module = import_module(f"sutazai.cli.{self.listed.module}")
+        command = get_command(getattr(module, self.listed.attribute))
+        command.name = self.listed.name
+        return command.make_context(*args, **extra)
+
+
+def _lazy(listed: Listed) -> LazyCommand:
+    command = LazyCommand(listed.name, help=listed.summary, rich_help_panel=listed.panel)
+    command.listed = listed
+    return command
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"sutazai {__version__}")
+        raise typer.Exit
+
+
+VersionOption = Annotated[
+    bool,
+    typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True),
+]
+
+
+def _root(version: VersionOption = False) -> None:
+    """Run hundreds of AI agents on one machine that shares one local LLM.
+
+    Start with `sutazai up`, give it work with `sutazai run`, end it with `sutazai down`.
+    """
+
+
+def application() -> TyperGroup:
+    """The whole command line, with every command listed and none imported."""
+    root = typer.Typer(
+        no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]}
+    )
+    root.callback()(_root)
+    group = get_command(root)
+    assert isinstance(group, TyperGroup)  # noqa: S101 (a callback makes it one; for the type)
+    for listed in COMMANDS:
+        group.add_command(_lazy(listed))
+    return group
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command and exit.
+
+    Args:
+        arguments: words after the program's name; without them, those of this process.
+    """
+    words = sys.argv[1:] if arguments is None else arguments
+    with exit_codes():
+        application().main(args=words, prog_name="sutazai")

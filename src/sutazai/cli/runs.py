@@ -1,0 +1,49 @@
+"""``sutazai runs``: runs, present and past."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+import typer
+
+from sutazai.cli import fleets
+from sutazai.cli.client import Control, with_control
+from sutazai.cli.console import console
+from sutazai.cli.options import JsonOption, StateOption
+from sutazai.cli.output import print_json
+from sutazai.cli.run_view import print_outcome, run_view, runs_table
+from sutazai.fleet.work import Run
+
+app = typer.Typer(no_args_is_help=True, help="Look at runs, present and past.")
+
+
+@app.command("list")
+def list_runs(state: StateOption = None, as_json: JsonOption = False) -> None:
+    """List all runs."""
+    with_control(state, lambda control: _list(control, as_json=as_json))
+
+
+@app.command()
+def show(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Id of the run.")],
+    state: StateOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show one run: its steps, its notes, and where its artifacts are."""
+    found = with_control(state, lambda control: control.get(f"/runs/{run}"))
+    if as_json:
+        print_json(found)
+        return
+    shown = Run.model_validate(found)
+    screen = console()
+    screen.print(run_view(shown, now=time.time()))
+    print_outcome(shown, screen, fleets.running(state).artifacts / shown.id)
+
+
+async def _list(control: Control, *, as_json: bool) -> None:
+    found = await control.get("/runs")
+    if as_json:
+        print_json(found)
+    else:
+        console().print(runs_table([Run.model_validate(run) for run in found]))

@@ -1,0 +1,126 @@
+"""A real fleet for tests: started and ended by the command line, on ports of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+OFFSETS = (0, 94, 290, 300, 589)
+"""Ports that a fleet takes, relative to its base: control, gateway, agents."""
+
+
+class Fleet:
+    """One fleet below a temporary folder; ``stop`` leaves nothing behind."""
+
+    def __init__(self, file: Path | None = None, **environment: str) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="sutazai-test-"))
+        self.state = self.folder / "state"
+        self.file = file
+        self.port_base = free_port_base()
+        self.environment = {**os.environ, "XDG_RUNTIME_DIR": str(self.folder), **environment}
+
+    @property
+    def gateway(self) -> str:
+        return f"http://127.0.0.1:{self.port_base + 94}"
+
+    @property
+    def control(self) -> str:
+        return f"http://127.0.0.1:{self.port_base}"
+
+    @property
+    def token(self) -> str:
+        return (self.state / "token").read_text().strip()
+
+    def cli(self, *arguments: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+        """Runs ``sutazai ARGUMENTS --state …`` to its end."""
+        command = [sys.executable, "-m", "sutazai.cli", *arguments, "--state", str(self.state)]
+        return subprocess.run(
+            command, env=self.environment, timeout=timeout, text=True, capture_output=True
+        )
+
+    def up(self, *more: str) -> subprocess.CompletedProcess[str]:
+        file = ("-f", str(self.file)) if self.file else ()
+        return self.cli("up", "--detach", "--port-base", str(self.port_base), *file, *more)
+
+    def must(self, *arguments: str, timeout: float = 60) -> str:
+        """What a command prints; fails the test with all it said where it fails."""
+        done = self.cli(*arguments, timeout=timeout)
+        assert done.returncode == 0, f"{arguments}: {done.returncode}\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+    def status(self) -> dict[str, Any]:
+        value = json.loads(self.must("status", "--json"))
+        assert isinstance(value, dict)
+        return value
+
+    def agent(self, name: str) -> dict[str, Any]:
+        return next(one for one in self.status()["agents"] if one["name"] == name)
+
+    def plane(self, name: str) -> dict[str, Any]:
+        return next(one for one in self.status()["planes"] if one["name"] == name)
+
+    def processes(self) -> list[int]:
+        """Every process that belongs to this fleet."""
+        mark = f"SUTAZAI_MARK={self.state}".encode()
+        found = []
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                try:
+                    environment = (entry / "environ").read_bytes().split(b"\0")
+                except OSError:
+                    continue
+                if mark in environment and not is_zombie(int(entry.name)):
+                    found.append(int(entry.name))
+        return found
+
+    def stop(self) -> None:
+        self.cli("down")
+        left = self.processes()
+        shutil.rmtree(self.folder, ignore_errors=True)
+        assert not left, f"processes left: {left}"
+
+
+def is_zombie(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+def free_port_base() -> int:
+    """A base below which no port that a fleet takes is in use now."""
+    for _ in range(100):
+        base = random.randrange(11000, 31000, 10)
+        if all(_is_free(base + offset) for offset in OFFSETS):
+            return base
+    raise AssertionError("no free ports")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def eventually(holds: Callable[[], Any], within: float = 30.0, what: str = "") -> Any:
+    """The first true answer of ``holds``; fails after ``within`` seconds."""
+    deadline = time.monotonic() + within
+    while time.monotonic() < deadline:
+        if answer := holds():
+            return answer
+        time.sleep(0.05)
+    raise AssertionError(f"did not come about in {within:.0f} s: {what}")

@@ -1,0 +1,46 @@
+"""Whichever process is killed, `sutazai down` leaves none behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.fleet import Fleet, eventually
+
+TINY = """
+name: tiny
+backends: {none: {url: "http://127.0.0.1:9"}}
+agents:
+  one: {temperature: hot, prompt: "Answer."}
+  two: {runtime: command, command: ["sh", "-c", "sleep 1000 & sleep 1000"], temperature: hot}
+"""
+
+
+@pytest.mark.parametrize("victim", ["keeper", "host", "gateway", "control", "zygote", "one"])
+def test_down_ends_everything_after_a_kill(tmp_path: Path, victim: str) -> None:
+    (tmp_path / "fleet.yaml").write_text(TINY)
+    fleet = Fleet(tmp_path / "fleet.yaml")
+    try:
+        done = fleet.up()
+        assert done.returncode == 0, done.stdout + done.stderr
+        os.kill(pid_of(fleet, victim), signal.SIGKILL)
+        down = fleet.cli("down")
+        assert down.returncode == 0, down.stdout + down.stderr
+        eventually(lambda: not fleet.processes(), 5, f"no process left, {fleet.processes()}")
+    finally:
+        fleet.stop()
+
+
+def pid_of(fleet: Fleet, victim: str) -> int:
+    if victim == "one":
+        return int(fleet.agent("one")["instances"][0]["pid"])
+    module = "sutazai.agent.zygote" if victim == "zygote" else f"sutazai.{victim}"
+    for pid in fleet.processes():
+        arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        comm = Path(f"/proc/{pid}/comm").read_text().strip()
+        if module.encode() in arguments and (victim != "zygote" or comm == "zygote"):
+            return pid
+    raise AssertionError(f"no {victim}")
