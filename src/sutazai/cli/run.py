@@ -16,7 +16,6 @@ from rich.console import Console
 from rich.live import Live
 
 from sutazai.cli import fleets
-from sutazai.cli.backlog import parse_backlog
 from sutazai.cli.client import Control, connected
 from sutazai.cli.console import console
 from sutazai.cli.follow import LOST, ask_again_soon
@@ -26,6 +25,7 @@ from sutazai.cli.run_view import ENDED, StepLines, print_outcome, run_view
 from sutazai.fleet.errors import BadInput, SutazaiError
 from sutazai.fleet.places import Places
 from sutazai.fleet.work import Run, RunRequest, WorkState
+from sutazai.tasks.backlog import parse_backlog
 
 SAMPLE_GOAL = "Get a new fleet of agents ready for its first users."
 CANCEL_WITHIN = 15.0
