@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 DEFAULT_FLEET = "sutazai"
-SOCKET_PATH_MAX = 103
 
 
 @dataclass(frozen=True)

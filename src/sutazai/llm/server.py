@@ -32,9 +32,9 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from sutazai.fleet.errors import BadInput, Failed, PortTaken, Refused, Unavailable
-from sutazai.fleet.places import SOCKET_PATH_MAX
 from sutazai.llm.memory import BATCH, usable_context
 from sutazai.llm.models import Model
+from sutazai.wire.limits import SOCKET_PATH_MAX
 
 MIB = 1024**2
 

@@ -13,6 +13,9 @@ LOW_WATER = 16 * 1024
 LINGER = 2.0
 """Seconds that a client has to close after its last response, while what it sends is dropped."""
 
+SOCKET_PATH_MAX = 103
+"""Bytes of the path of a Unix socket; one more ends it, and systems differ from 104 to 108."""
+
 
 @dataclass(frozen=True)
 class ServerLimits:

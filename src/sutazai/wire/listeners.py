@@ -9,10 +9,12 @@ import socket
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sutazai.fleet.errors import BadPeer, ConnectFailed, DeadlineExceeded, PeerClosed, from_dict
+
+if TYPE_CHECKING:  # each instance would hold what it imports
+    from pathlib import Path
 
 BATCH = 200
 """Listeners a request; the kernel passes at most 253 descriptors at once."""

@@ -7,14 +7,16 @@ import errno
 import os
 import socket
 import stat
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sutazai.fleet.errors import BadInput, PortTaken, SutazaiError
-from sutazai.fleet.places import SOCKET_PATH_MAX
 from sutazai.wire.connection import Connection
-from sutazai.wire.limits import ServerLimits
+from sutazai.wire.limits import SOCKET_PATH_MAX, ServerLimits
 from sutazai.wire.messages import Handler
 from sutazai.wire.tcp import tune
+
+if TYPE_CHECKING:  # each instance would hold what it imports
+    from pathlib import Path
 
 BACKLOG = 1024
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sutazai.cli.doctor.finding import Finding, Level
-from sutazai.fleet.places import SOCKET_PATH_MAX, Places
+from sutazai.fleet.places import Places
 from sutazai.fleet.units import format_size
 from sutazai.host.machine import Disk
+from sutazai.wire.limits import SOCKET_PATH_MAX
 
 GIB = 1024**3
 
