@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-BENCHMARKS = ("wire", "density")
+BENCHMARKS = ("wire", "density", "recovery")
 
 
 def main() -> None:
