@@ -222,7 +222,7 @@ class TestModels:
         finding = embedded_finding(self.embedded(), needed=True)
 
         assert finding.level is Level.OK
-        assert "up to 977.8MiB with 2 slots of 4096 tokens" in finding.meaning
+        assert "up to 1GiB with 2 slots of 4096 tokens" in finding.meaning
 
     @pytest.mark.parametrize(
         ("library", "missing", "fix"),
