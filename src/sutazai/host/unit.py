@@ -288,6 +288,7 @@ class Unit:
         self._instances[instance.name] = instance
         end = asyncio.create_task(self._see_to_its_end(instance), name=f"end of {instance.name}")
         self._ends.add(end)
+        end.add_done_callback(self._on_end)
         self._on_change(instance)
         return instance
 
@@ -332,7 +333,9 @@ class Unit:
                 lines=tuple(instance.output.last_lines),
             )
             self._note_exit(exit_, instance.healthy_for)
-        self._ends.discard(asyncio.current_task())
+
+    def _on_end(self, task: asyncio.Task[None]) -> None:
+        self._ends.discard(task)
         self._since = time.time()
         self._around.changed(self.spec.name)
         self.poke()
