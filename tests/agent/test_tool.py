@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 
 from sutazai.agent import Answer, Llm, TaskContext, Usage
 from sutazai.agent.identity import Identity
@@ -339,3 +340,13 @@ async def test_bad_options_fail_the_start_of_the_agent(
 ) -> None:
     with pytest.raises(BadFleet):
         make_agent(**options)
+
+
+def test_programs_run_on_the_event_loop_that_instances_have(
+    make_agent: MakeAgent, program: Callable[[str], str]
+) -> None:
+    async def work() -> dict[str, Any]:
+        return await run(make_agent(tool=program("echo hello")), "q")
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert "hello" in runner.run(work())["output"]

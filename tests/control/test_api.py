@@ -66,7 +66,7 @@ async def test_the_status_is_put_together_from_both_peers(
     assert (hot.declared, hot.healthy, hot.instances, hot.pss) == (2, 1, 2, 2048)
     assert (status.llm.source, status.llm.models, status.llm.queued) == ("embedded", ("smol",), 3)
     assert status.problems == (
-        "executor failed: no reason is known",
+        "executor is failed: no reason is known",
         "a door could not be opened",
     )
 

@@ -274,7 +274,9 @@ async def _start(command: tuple[str, ...]) -> asyncio.subprocess.Process:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
-            process_group=0,  # the instance's session stays, by which a sweep finds it
+            # A group of its own, in the instance's session, by which a sweep finds it; uvloop
+            # knows no process_group=0.
+            preexec_fn=os.setpgrp,
         )
     except OSError as error:
         raise Failed(f"{command[0]} could not be started: {error.strerror}") from error

@@ -168,9 +168,16 @@ def _llm(source: LlmSource, gateway: GatewayStats | None) -> LlmStatus:
     )
 
 
+def _said_last(unit: UnitStatus) -> str:
+    """How its last instance ended, with the last line it wrote."""
+    reason = unit.reason or "no reason is known"
+    lines = unit.last_exit.lines if unit.last_exit else ()
+    return f"{reason}; {lines[-1]}" if lines else reason
+
+
 def _problems(units: Iterable[UnitStatus], gateway: GatewayStats | None) -> list[str]:
-    failed = [unit for unit in units if unit.state is State.FAILED]
-    told = [f"{unit.name} failed: {unit.reason or 'no reason is known'}" for unit in failed]
+    troubled = [unit for unit in units if unit.state in (State.FAILED, State.BACKING_OFF)]
+    told = [f"{unit.name} is {unit.state}: {_said_last(unit)}" for unit in troubled]
     if len(told) > TOLD_MAX:
-        told[TOLD_MAX:] = [f"{len(told) - TOLD_MAX} more units failed"]
+        told[TOLD_MAX:] = [f"{len(told) - TOLD_MAX} more units are failed or backing off"]
     return [*told, *(gateway.problems if gateway else ())]

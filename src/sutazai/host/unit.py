@@ -29,6 +29,12 @@ from sutazai.wire import Client
 WAKE_DEADLINE = 30.0
 WAKE_TRIES = 3
 """Ends in a row after which whoever waits for a wake-up is told why it fails."""
+WHAT_TO_DO = {
+    State.STOPPED: "sutazai agents start {name}",
+    State.FAILED: "sutazai agents logs {name}; then sutazai agents start {name}",
+    State.NOT_INSTALLED: "sutazai agents show {name} says what to install",
+}
+"""States from which asking for it does not wake a unit, with the way out of each."""
 IDLE_LOOKS = 5.0
 """Seconds between two looks at whether an awake unit may go to sleep."""
 
@@ -74,7 +80,12 @@ class Unit:
         self.poke()
 
     def start(self) -> None:
-        """Starts it, or starts it again after it failed."""
+        """Starts it, or starts it again after it failed. Raises Unavailable where it cannot be."""
+        if (program := self._missing_program()) is not None:
+            raise Unavailable(
+                f"{self.spec.name} is not installed: {program} is not on this machine",
+                hint=WHAT_TO_DO[State.NOT_INSTALLED].format(name=self.spec.name),
+            )
         self._backoff = self._backoff.forgiven()
         self._woken_at = time.monotonic()
         self.update(self.spec.model_copy(update={"stopped": False}))
@@ -361,11 +372,15 @@ class Unit:
 
     def _refuse_to_wake(self) -> None:
         state = self._state_without_instances() if not self._instances else self.state
-        if state in (State.STOPPED, State.FAILED, State.NOT_INSTALLED):
-            raise Unavailable(f"{self.spec.name} is {state}: {self._reason()}", **self._why())
+        if state in WHAT_TO_DO:
+            reason = f": {said}" if (said := self._reason()) else ""
+            hint = WHAT_TO_DO[state].format(name=self.spec.name)
+            raise Unavailable(f"{self.spec.name} is {state}{reason}", hint=hint, **self._why())
 
     def _give_up(self, ends_before: int) -> None:
         if self._backoff.failed or self._backoff.ends - ends_before >= WAKE_TRIES:
+            self._woken_at = None  # nobody waits any more, so it need not be tried again
+            self.poke()
             raise Unavailable(f"{self.spec.name} does not start: {self._reason()}", **self._why())
 
     def _why(self) -> dict[str, Any]:
