@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import socket
 from collections.abc import AsyncIterator
 
@@ -45,10 +46,9 @@ async def _play(llm_path: str, agent_path: str) -> None:
     listener.bind(agent_path)
     listener.listen()
     identity = Identity(agent="rehearsal", instance="rehearsal-1", gateway=f"unix:{llm_path}")
-    ended = asyncio.Event()
-    agent = asyncio.create_task(serve(identity, listener, ended), name="rehearsal")
+    agent = asyncio.create_task(serve(identity, listener), name="rehearsal")
     await _ask(Address.parse(f"unix:{agent_path}"))
-    ended.set()
+    signal.raise_signal(signal.SIGTERM)
     await agent
     await llm.close(grace=1.0)
 
