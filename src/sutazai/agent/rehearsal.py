@@ -21,8 +21,8 @@ from sutazai.agent.identity import Identity
 from sutazai.agent.process import serve, set_up_logging
 from sutazai.wire import Address, Client, Request, Response, Server, sse_event
 
-TIMES = 12
-"""A function is specialised after 8 calls."""
+TIMES = 40
+"""A function is specialised after 8 calls, and each place in it after some more."""
 
 
 def rehearse(folder: str) -> None:

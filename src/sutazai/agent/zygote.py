@@ -40,7 +40,7 @@ def main() -> None:
         message, descriptors, _, _ = socket.recv_fds(host, REQUEST_MAX, 2)
         if not message:
             return
-        _fork(host, json.loads(message), descriptors)
+        _fork(host, message, descriptors)
         for descriptor in descriptors:
             os.close(descriptor)
 
@@ -54,7 +54,9 @@ def _freeze() -> None:
     gc.disable()
 
 
-def _fork(host: socket.socket, request: Mapping[str, Any], descriptors: list[int]) -> None:
+def _fork(host: socket.socket, message: bytes, descriptors: list[int]) -> None:
+    # The message is read in the fork: what the zygote itself writes to between two forks is memory
+    # that no instance shares.
     middle = os.fork()
     if middle:
         os.waitpid(middle, 0)
@@ -62,7 +64,7 @@ def _fork(host: socket.socket, request: Mapping[str, Any], descriptors: list[int
     # Nothing may leave this branch: both processes in it end by _exit.
     try:
         if not os.fork():
-            os._exit(_instance(host, request, descriptors))
+            os._exit(_instance(host, json.loads(message), descriptors))
     finally:
         os._exit(0)
 

@@ -21,8 +21,12 @@ from sutazai.host.process import Process, ProcessId, boot_id
 MODULE = "sutazai.agent.zygote"
 FORK_DEADLINE = 10.0
 ANSWER_MAX = 4096
-SINGLE_THREADED = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-"""Numeric libraries must not start threads in a process that forks."""
+ENVIRONMENT = {
+    **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
+    "UV_USE_IO_URING": "0",
+}
+"""Numeric libraries must not start threads in a process that forks; an io_uring of its own costs
+each instance 32 KiB and is of no use to it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +88,7 @@ class Zygote:
         self._process = subprocess.Popen(
             [sys.executable, "-u", "-m", MODULE, str(theirs.fileno()), self._folder],
             pass_fds=[theirs.fileno()],
-            env={**SINGLE_THREADED, **os.environ},
+            env={**ENVIRONMENT, **os.environ},
             stdin=subprocess.DEVNULL,
         )
         theirs.close()
