@@ -142,13 +142,18 @@ async def test_a_body_is_bounded_between_a_connection_and_its_reader() -> None:
         def resume_body(self) -> None:
             self.events.append("resume")
 
+        def await_body(self) -> None:
+            self.events.append("await")
+
+        def drop_body(self) -> None:
+            self.events.append("drop")
+
     flow = Flow()
-    body = Inbound(flow)
+    body = Inbound(flow, asyncio.get_running_loop())
     for _ in range(9):
         body.feed(b"x" * (HIGH_WATER // 8))
     assert flow.events == ["pause"] and not body.expecting
-    for _ in range(8):
-        await body.next_piece()
+    assert len(await body.next_piece()) == HIGH_WATER // 8 * 9
     assert flow.events == ["pause", "resume"] and body.expecting
 
 

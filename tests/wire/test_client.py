@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import ssl
-import subprocess
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -29,7 +27,6 @@ from sutazai.wire import (
     Timeout,
     json_response,
 )
-from sutazai.wire.pool import _tls_context
 from tests.wire.conftest import Serve
 from tests.wire.handlers import Endless, Stuck, count, describe, echo
 from tests.wire.peers import DEADLINE, ScriptedServer
@@ -503,65 +500,6 @@ async def test_both_ends_send_at_once_and_notice_who_is_silent_for_ever(
         assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 30
     await response.close()
-
-
-# TLS
-
-
-@pytest.fixture
-def certificate(folder: Path) -> Path:
-    """A key and a certificate for 127.0.0.1, in one file."""
-    path = folder / "certificate.pem"
-    command = [
-        "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
-        "-nodes", "-keyout", str(folder / "key.pem"), "-out", str(path), "-days", "2",
-        "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1",
-    ]  # fmt: skip
-    try:
-        subprocess.run(command, check=True, capture_output=True, timeout=20)
-    except FileNotFoundError:
-        pytest.skip("there is no openssl here to make a certificate")
-    path.write_text(path.read_text() + (folder / "key.pem").read_text())
-    return path
-
-
-@pytest.fixture
-async def https(certificate: Path) -> AsyncIterator[Address]:
-    """A server that answers every connection once."""
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(OK)
-        await reader.read()
-        writer.close()
-        await writer.wait_closed()
-
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context)
-    yield Address.parse(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}")
-    server.close()
-
-
-async def test_tls_is_spoken_with_servers_that_are_known(
-    https: Address, certificate: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-    _tls_context.cache_clear()
-    async with Client() as client:
-        assert await (await client.request("GET", https, "/")).read() == b"ok"
-    _tls_context.cache_clear()
-
-
-async def test_tls_is_not_spoken_with_strangers(client: Client, https: Address) -> None:
-    with pytest.raises(ConnectFailed):
-        await client.request("GET", https, "/")
-
-
-async def test_a_server_without_tls_is_a_failed_connection(client: Client, serve: Serve) -> None:
-    running = await serve(echo)
-    with pytest.raises(ConnectFailed):
-        await client.request("GET", Address.parse(f"https://127.0.0.1:{running.port}"), "/")
 
 
 async def test_an_answer_that_comes_with_a_value_is_json(serve: Serve, client: Client) -> None:

@@ -189,18 +189,6 @@ async def test_an_iterator_that_was_never_begun_is_closed_too(serve: Serve) -> N
     await raw.close()
 
 
-async def test_a_unix_peer_that_only_shut_its_sending_side_is_waited_for(serve: Serve) -> None:
-    handler = Stuck()
-    running = await serve(handler)
-    raw = await running.connect(unix=True)
-    await raw.send(GET)
-    raw.half_close()
-    await handler.started.wait()
-    await asyncio.sleep(running.server.limits.half_closed + 0.1)
-    assert not handler.cancelled.is_set()
-    await raw.close()
-
-
 @UNIX
 async def test_a_client_that_gives_up_is_noticed_at_the_server(
     serve: Serve, client: Client, unix: bool

@@ -9,8 +9,9 @@ import sutazai.wire
 
 PUBLIC = {
     "Address", "Client", "ClientLimits", "ClientResponse", "Handler", "Headers", "LineSplitter",
-    "ListenerSpec", "Request", "Response", "Router", "Server", "ServerLimits", "SseDecoder",
-    "SseEvent", "Timeout", "error_response", "fetch_listeners", "json_response", "sse_event",
+    "ListenerSpec", "Proxies", "Pushed", "Receiver", "Request", "Response", "Router", "Sent",
+    "Server", "ServerLimits", "Sink", "SseDecoder", "SseEvent", "Timeout", "TlsOptions",
+    "error_response", "fetch_listeners", "json_response", "sse_event",
 }  # fmt: skip
 
 

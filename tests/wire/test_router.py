@@ -8,11 +8,11 @@ import pytest
 
 from sutazai.fleet.errors import Conflict
 from sutazai.wire import Headers, Request, Response, Router, json_response
-from sutazai.wire.inbound import Inbound
+from sutazai.wire.inbound import EMPTY
 
 
 def request(method: str, target: str) -> Request:
-    return Request(method, target, headers=Headers(), body=Inbound(None), limit=0)
+    return Request(method, target, headers=Headers(), body=EMPTY, limit=0)
 
 
 def named(name: str):  # type: ignore[no-untyped-def]

@@ -443,6 +443,17 @@ async def test_a_streamed_body_can_be_sent_back_while_it_comes(
     await raw.close()
 
 
+@pytest.mark.parametrize("body", [b"", b"here already"])
+async def test_a_body_that_came_with_its_head_can_be_streamed_too(
+    serve: Serve, client: Client, body: bytes
+) -> None:
+    running = await serve(mirror)
+    for _ in range(2):
+        response = await client.request("POST", running.tcp, "/", body=body)
+        assert await response.read() == body
+    assert running.server.connections == 1
+
+
 async def test_closing_lets_requests_end_and_refuses_new_ones(serve: Serve) -> None:
     begun, may_end = asyncio.Event(), asyncio.Event()
 

@@ -98,12 +98,13 @@ async def test_an_idle_connection_is_closed_and_a_busy_one_is_not(serve: Serve) 
     await raw.close()
 
 
-async def test_a_half_closed_tcp_client_keeps_its_handler_for_a_moment_only(
-    serve: Serve,
+@pytest.mark.parametrize("unix", [False, True], ids=["tcp", "unix"])
+async def test_a_half_closed_client_keeps_its_handler_for_a_moment_only(
+    serve: Serve, unix: bool
 ) -> None:
     handler = Stuck()
     running = await serve(handler, ServerLimits(half_closed=0.05))
-    raw = await running.connect()
+    raw = await running.connect(unix=unix)
     await raw.send(GET)
     raw.half_close()
     async with asyncio.timeout(DEADLINE):

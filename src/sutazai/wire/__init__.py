@@ -8,20 +8,27 @@ Runs on any asyncio event loop, and holds neither pydantic nor a second HTTP lib
 """
 
 from sutazai.wire.address import Address
-from sutazai.wire.client import Client, ClientResponse
+from sutazai.wire.client import Client, Sent
+from sutazai.wire.client_response import ClientResponse
+from sutazai.wire.dialing import TlsOptions
 from sutazai.wire.headers import Headers
+from sutazai.wire.inbound import Receiver
 from sutazai.wire.limits import ClientLimits, ServerLimits, Timeout
 from sutazai.wire.lines import LineSplitter
 from sutazai.wire.listeners import ListenerSpec, fetch_listeners
 from sutazai.wire.messages import Handler, Request, Response, error_response, json_response
+from sutazai.wire.proxies import Proxies
+from sutazai.wire.pushing import Pushed, Sink
 from sutazai.wire.router import Router
 from sutazai.wire.server import Server
 from sutazai.wire.sse import SseDecoder, SseEvent, sse_event
 
 __all__ = [
     "Address", "Headers", "Request", "Response", "Handler", "json_response", "error_response",
+    "Pushed", "Sink",
     "Server", "ServerLimits", "Router",
-    "Client", "ClientLimits", "ClientResponse", "Timeout",
+    "Client", "ClientLimits", "ClientResponse", "Sent", "Receiver", "Timeout",
+    "TlsOptions", "Proxies",
     "sse_event", "SseDecoder", "SseEvent", "LineSplitter",
     "ListenerSpec", "fetch_listeners",
 ]  # fmt: skip

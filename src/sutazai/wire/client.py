@@ -8,24 +8,18 @@ from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import Any, Self
 
-from sutazai.fleet.errors import (
-    BadPeer,
-    DeadlineExceeded,
-    PeerClosed,
-    SutazaiError,
-    Unavailable,
-)
+from sutazai.fleet.errors import BadPeer, PeerClosed, SutazaiError, Unavailable
 from sutazai.fleet.errors import from_dict as error_from_dict
 from sutazai.wire.address import Address
 from sutazai.wire.client_connection import ClientConnection, upload
-from sutazai.wire.headers import Headers
-from sutazai.wire.heads import ResponseHead
-from sutazai.wire.inbound import Inbound
+from sutazai.wire.client_response import ClientResponse
+from sutazai.wire.dialing import Dialer, TlsOptions
 from sutazai.wire.limits import ClientLimits, Timeout
 from sutazai.wire.messages import Pairs, encode_json
 from sutazai.wire.outbound import Outgoing, plan_request
 from sutazai.wire.pool import Pool
-from sutazai.wire.writer import close_iterator
+from sutazai.wire.proxies import Proxies
+from sutazai.wire.writer import close_body
 
 STALE_WINDOW = 1.0
 """Seconds within which a reused connection that closes is taken for one that was closed before the
@@ -34,123 +28,91 @@ request came. Later the server may have begun with the work, which must not be d
 _DEFAULT_TIMEOUT = Timeout()
 
 
-class ClientResponse:
-    """An answer whose body is still on its way. Close it, or use it as ``async with``.
+class Sent:
+    """A request that is sent, and whose answer has not begun.
 
-    Attributes:
-        status: 200 to 599.
-        headers: as sent.
+    Whoever has one ends it: by waiting for its `response`, which then takes its place, or else by
+    `drop` or `abandon`.
     """
 
-    __slots__ = ("_body", "_connection", "_idle", "_limit", "headers", "status")
+    __slots__ = ("_body", "_limit", "_out", "_pending", "_pool", "_started", "_timeout")
 
     def __init__(
         self,
-        head: ResponseHead,
-        body: Inbound,
+        pool: Pool,
         connection: ClientConnection,
+        out: Outgoing,
+        body: bytes,
         *,
+        timeout: Timeout,
         limit: int,
-        idle: float | None,
     ) -> None:
-        self.status = head.status
-        self.headers = Headers(head.pairs)
+        self._pool = pool
+        self._out = out
         self._body = body
-        self._connection = connection
+        self._timeout = timeout
         self._limit = limit
-        self._idle = idle
+        self._started = pool.time()
+        self._pending = connection.ask(out, body, timeout)
 
-    def stream(self) -> BodyStream:
-        """The body in pieces as they come; the server waits while nobody reads.
+    async def response(self) -> ClientResponse:
+        """Wait for the head of the answer. Who is cancelled meanwhile still has the request.
 
-        Closing the iterator closes the response, so it can be handed on as a `Response`'s body. It
-        raises PeerClosed, BadPeer or DeadlineExceeded where the body does not come whole.
+        A kept connection that turns out to be closed is replaced once. Raises PeerClosed, BadPeer,
+        DeadlineExceeded, ConnectFailed.
         """
-        return BodyStream(self)
+        await self._pending
+        if self._pending.error is not None:
+            await self._again(self._pending.error)
+        return ClientResponse(self._pending, limit=self._limit)
 
-    async def read(self) -> bytes:
-        """The whole body, once. Raises as `stream` does, and BadPeer above the limit."""
-        try:
-            body = await self._body.collect(self._limit, self._idle)
-        except TimeoutError as cause:
-            raise self._stalled() from cause
-        if body is None:
-            self._drop()
-            raise BadPeer(f"the server's answer is longer than {self._limit} bytes")
-        return body
+    def drop(self) -> None:
+        """Nobody wants the answer: drop the connection at once."""
+        self._pending.drop()
 
-    async def json(self) -> Any:
-        """The body as JSON. Raises as `read` does, and BadPeer where it is not JSON."""
-        body = await self.read()
-        try:
-            return json.loads(body)
-        except (ValueError, RecursionError) as cause:
-            raise BadPeer(f"the server's answer is not JSON: {body[:200]!r}") from cause
+    async def abandon(self, grace: float) -> None:
+        """Nobody wants the answer; wait until the server has stopped working for it.
 
-    async def close(self) -> None:
-        """Give the rest of the body up: where there is one, the connection is dropped at once."""
-        self._drop()
+        As `ClientResponse.abandon`.
+        """
+        if self._pending.unanswered:
+            await self._pending.connection.abandon(grace)
 
-    async def next_piece(self) -> bytes:
-        """The next bytes of the body, none at its end."""
-        try:
-            return await self._body.next_piece(self._idle)
-        except TimeoutError as cause:
-            raise self._stalled() from cause
-
-    def _stalled(self) -> DeadlineExceeded:
-        self._drop()
-        return DeadlineExceeded(f"the server sent nothing for {self._idle:g} s")
-
-    def _drop(self) -> None:
-        # After the body's end the connection may serve somebody else.
-        if not self._body.ended:
-            self._connection.fail(PeerClosed("the response was closed"))
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.close()
-
-
-class BodyStream:
-    """A response's body as an async iterator.
-
-    No generator, because one that was never started does not notice that it is closed.
-    """
-
-    __slots__ = ("_response",)
-
-    def __init__(self, response: ClientResponse) -> None:
-        self._response = response
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> bytes:
-        piece = await self._response.next_piece()
-        if not piece:
-            raise StopAsyncIteration
-        return piece
-
-    async def aclose(self) -> None:
-        await self._response.close()
+    async def _again(self, error: Exception) -> None:
+        """Ask once more, where the server cannot have seen the request; else raise ``error``."""
+        connection = self._pending.connection
+        soon = self._pool.time() - self._started < STALE_WINDOW
+        stale = isinstance(error, PeerClosed) and not connection.fresh and connection.untouched
+        if not (stale and soon):
+            raise error
+        connection = await self._pool.acquire(self._timeout.connect, fresh=True)
+        self._pending = connection.ask(self._out, self._body, self._timeout)
+        await self._pending.outcome()
 
 
 class Client:
     """Sends requests; keeps connections for the next one.
 
     Belongs to the event loop that it is first used on.
+
+    Args:
+        limits: what servers may do.
+        tls: how servers are known; `trust` makes exceptions.
+        proxies: on the way to other machines, as ``Proxies.from_environment()``; None to go
+            straight.
+
+    Raises BadInput where ``tls`` cannot be used.
     """
 
-    def __init__(self, limits: ClientLimits = ClientLimits()) -> None:  # noqa: B008 (frozen)
+    def __init__(
+        self,
+        limits: ClientLimits = ClientLimits(),  # noqa: B008 (frozen)
+        *,
+        tls: TlsOptions = TlsOptions(),  # noqa: B008 (frozen)
+        proxies: Proxies | None = None,
+    ) -> None:
         self._limits = limits
+        self._dialer = Dialer(tls, proxies)
         self._pools: dict[Address, Pool] = {}
         self._uploads: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -173,22 +135,37 @@ class Client:
         Raises BadInput for what cannot be sent, ConnectFailed, PeerClosed, BadPeer,
         DeadlineExceeded, and what the iterator raises.
         """
-        try:
-            out = plan_request(method, address, target, headers, body)
-            connection = await self._pool(address).acquire(timeout.connect)
-        except BaseException:
-            await close_iterator(body)
-            raise
         if not isinstance(body, bytes):
-            return await self._upload(connection, out, body, timeout)
-        started = asyncio.get_running_loop().time()
+            return await self._upload(method, address, target, headers, body, timeout)
+        pool = self._pool(address)
+        out = plan_request(method, pool.route, target, headers, body)
+        connection = pool.take_idle() or await pool.acquire(timeout.connect)
+        sent = Sent(pool, connection, out, body, timeout=timeout, limit=self._limits.body)
         try:
-            return await self._send(connection, out, body, timeout)
-        except PeerClosed:
-            if not _was_stale(connection, started):
-                raise
-        connection = await self._pool(address).acquire(timeout.connect, fresh=True)
-        return await self._send(connection, out, body, timeout)
+            return await sent.response()
+        except BaseException:
+            sent.drop()
+            raise
+
+    async def send(
+        self,
+        method: str,
+        address: Address,
+        target: str,
+        *,
+        headers: Pairs = (),
+        body: bytes = b"",
+        timeout: Timeout = _DEFAULT_TIMEOUT,
+    ) -> Sent:
+        """Send a request, and do not wait for its response: see `Sent`.
+
+        For who may lose interest before the answer begins and then has to know when the server has
+        stopped. Raises BadInput for what cannot be sent, ConnectFailed, PeerClosed.
+        """
+        pool = self._pool(address)
+        out = plan_request(method, pool.route, target, headers, body)
+        connection = pool.take_idle() or await pool.acquire(timeout.connect)
+        return Sent(pool, connection, out, body, timeout=timeout, limit=self._limits.body)
 
     async def call(
         self,
@@ -208,7 +185,7 @@ class Client:
         body = b""
         if value is not None:
             body = encode_json(value)
-            headers = [("content-type", "application/json"), *headers]
+            headers = (("content-type", "application/json"), *headers)
         if timeout.idle is None:
             timeout = Timeout(timeout.connect, timeout.headers, timeout.headers)
         response = await self.request(
@@ -219,6 +196,15 @@ class Client:
         if response.status >= 300:
             raise _described(response.status, data)
         return _parsed(data) if data else None
+
+    def trust(self, address: Address, options: TlsOptions) -> None:
+        """From now on know ``address`` by ``options``; connections in use go on as they are.
+
+        Raises BadInput where the options cannot be used.
+        """
+        self._dialer.trust(address, options)
+        if (pool := self._pools.get(address)) is not None:
+            pool.drop_idle()
 
     async def close(self) -> None:
         """Close every connection; requests that are under way fail, new ones are refused."""
@@ -246,29 +232,30 @@ class Client:
         if pool is None:
             if self._closed:
                 raise Unavailable("the client is closed")
-            pool = self._pools[address] = Pool(address, self._limits, self._forget)
+            pool = self._pools[address] = Pool(address, self._limits, self._dialer, self._forget)
         return pool
 
     def _forget(self, pool: Pool) -> None:
         if self._pools.get(pool.address) is pool:
             del self._pools[pool.address]
 
-    async def _send(
-        self, connection: ClientConnection, out: Outgoing, body: bytes, timeout: Timeout
-    ) -> ClientResponse:
-        connection.begin(bare=out.bare)
-        connection.writer.write_all(out.head, body)
-        connection.sent(timeout.headers)
-        return await self._response(connection, timeout)
-
     async def _upload(
         self,
-        connection: ClientConnection,
-        out: Outgoing,
+        method: str,
+        address: Address,
+        target: str,
+        headers: Pairs,
         body: AsyncIterator[bytes],
         timeout: Timeout,
     ) -> ClientResponse:
-        connection.begin(bare=out.bare)
+        try:
+            pool = self._pool(address)
+            out = plan_request(method, pool.route, target, headers, body)
+            connection = await pool.acquire(timeout.connect)
+        except BaseException:
+            await close_body(body)
+            raise
+        pending = connection.begin(out, timeout.idle)
         task = asyncio.get_running_loop().create_task(
             upload(connection, out, body, timeout.headers), name="wire-upload"
         )
@@ -276,24 +263,16 @@ class Client:
         task.add_done_callback(self._uploads.discard)
         connection.uploads(task)
         try:
-            return await self._response(connection, timeout)
+            await pending.outcome()
         except BaseException:
+            pending.drop()
             # The iterator is closed only when nobody is in it any more, and also when the task was
             # cancelled before it came to its own closing.
             task.cancel()
             await asyncio.wait([task])
-            await close_iterator(body)
+            await close_body(body)
             raise
-
-    async def _response(self, connection: ClientConnection, timeout: Timeout) -> ClientResponse:
-        head, body = await connection.head()
-        return ClientResponse(head, body, connection, limit=self._limits.body, idle=timeout.idle)
-
-
-def _was_stale(connection: ClientConnection, started: float) -> bool:
-    """Whether a kept connection was closed by the server before it saw the request."""
-    elapsed = asyncio.get_running_loop().time() - started
-    return not connection.fresh and connection.untouched and elapsed < STALE_WINDOW
+        return ClientResponse(pending, limit=self._limits.body)
 
 
 def _described(status: int, data: bytes) -> SutazaiError:

@@ -8,15 +8,16 @@ from typing import Protocol, cast
 
 from sutazai.fleet.errors import BadInput, BadPeer, DeadlineExceeded, PeerClosed, SutazaiError
 from sutazai.wire.framing import BadFrame, ChunkedFrame, CloseFrame, Frame, LengthFrame
-from sutazai.wire.heads import END, BadHead, ResponseHead, parse_response
-from sutazai.wire.inbound import EMPTY, Inbound
+from sutazai.wire.heads import END, BadHead, Repeated, ResponseHead, parse_response
+from sutazai.wire.inbound import EMPTY, Body, Inbound, Whole
+from sutazai.wire.limits import Timeout
 from sutazai.wire.outbound import Outgoing
 from sutazai.wire.tcp import tune
-from sutazai.wire.writer import Stalled, Writer, WrongLength, close_iterator, send_pieces
+from sutazai.wire.timer import LazyTimer
+from sutazai.wire.wake import Wake
+from sutazai.wire.writer import Stalled, Writer, WrongLength, close_body, send_pieces
 
 _INTERIM_MAX = 16
-
-Arrived = tuple[ResponseHead, Inbound]
 
 
 def caused(error: SutazaiError, cause: Exception | None) -> SutazaiError:
@@ -38,6 +39,41 @@ class Home(Protocol):
         """It is closed."""
 
 
+class Pending(Wake):
+    """A response that has not begun: rung once ``head`` and ``body`` are there, or ``error``.
+
+    A connection may serve another request by then; this one's outcome is kept here.
+    """
+
+    __slots__ = ("body", "connection", "error", "head")
+
+    def __init__(self, connection: ClientConnection, loop: asyncio.AbstractEventLoop) -> None:
+        # As the parent's; one call less for each request.
+        self._asyncio_future_blocking = self._rung = self._cancelled = False
+        self._loop = loop
+        self._callback = self._context = None
+        self.connection = connection
+        self.head: ResponseHead | None = None
+        self.body: Body = EMPTY
+        self.error: Exception | None = None
+
+    async def outcome(self) -> None:
+        """Wait for the answer. Raises ``error``."""
+        await self
+        if self.error is not None:
+            raise self.error
+
+    @property
+    def unanswered(self) -> bool:
+        """Whether the server may still work for it, and its connection serves nobody else."""
+        return self.error is None and (self.head is None or not self.body.ended)
+
+    def drop(self) -> None:
+        """Nobody waits any more: close the connection, unless it may serve somebody else."""
+        if self.unanswered:
+            self.connection.fail(PeerClosed("the request was given up"))
+
+
 class ClientConnection(asyncio.Protocol):
     """Sends one request at a time and takes its response in.
 
@@ -45,28 +81,34 @@ class ClientConnection(asyncio.Protocol):
         fresh: no request was sent on it before the present one.
         untouched: not a byte of the present response has come.
         idle_since: the loop's time at which the last response ended.
+        idle: seconds that the server may be silent in the midst of a body that is waited for.
     """
 
     __slots__ = (
-        "_ahead", "_bare", "_body", "_eof", "_frame", "_header_limit", "_home", "_interim",
-        "_keep_alive", "_lost", "_paused", "_timer", "_transport", "_upload", "_waiter", "fresh",
-        "idle_since", "untouched", "writer",
+        "_ahead", "_bare", "_body", "_eof", "_frame", "_gone", "_header_limit", "_heads", "_home",
+        "_interim", "_keep_alive", "_loop", "_lost", "_patience", "_paused", "_pending", "_timer",
+        "_transport", "_upload", "fresh", "idle", "idle_since", "untouched", "writer",
     )  # fmt: skip
 
     _transport: asyncio.Transport
     writer: Writer
 
-    def __init__(self, home: Home, header_limit: int) -> None:
+    def __init__(self, home: Home, header_limit: int, loop: asyncio.AbstractEventLoop) -> None:
         self._home = home
         self._header_limit = header_limit
+        self._loop = loop
+        self._timer = LazyTimer(loop, self._timed_out)
+        self._patience: float | None = None  # what the timer was last set to
         self._ahead = b""
-        self._waiter: asyncio.Future[Arrived] | None = None
+        self._heads = Repeated(parse_response)
+        self._pending: Pending | None = None
         self._body: Inbound | None = None
         self._frame: Frame | None = None
         self._bare = self._keep_alive = self._paused = self._eof = self._lost = False
         self._upload: asyncio.Task[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._gone: Wake | None = None
         self._interim = 0
+        self.idle: float | None = None
         self.fresh = self.untouched = True
         self.idle_since = 0.0
 
@@ -80,11 +122,19 @@ class ClientConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.untouched = False
-        if self._frame is not None:
-            self._feed(self._frame, data)
-        elif self._waiter is not None and not self._waiter.done():
-            self._ahead += data
-            self._take_head(self._waiter)
+        frame, body = self._frame, self._body
+        if frame is not None and body is not None:
+            piece = frame.single(data)
+            if piece is None:
+                self._feed(frame, body, data)
+            elif body.pass_on(piece):
+                if self.idle is not None:
+                    self._timer.set(self.idle)
+            else:
+                body.feed(piece)
+                body.flush()
+        elif self._pending is not None:
+            self._take_head(self._pending, self._ahead + data if self._ahead else data)
         else:
             self.drop()  # nobody asked
 
@@ -94,15 +144,17 @@ class ClientConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._lost = True
+        self._timer.cancel()
         self.writer.lose()
-        if isinstance(self._frame, CloseFrame) and self._eof and exc is None:
-            self._keep_alive = False
-            self._end_body(b"")
-        gone = PeerClosed("the server closed the connection before its answer was whole")
-        self._fail(caused(gone, exc))
         if self._upload is not None:
             self._upload.cancel()
         self._home.lost(self)
+        if self._gone is not None:
+            self._gone.set()
+        if isinstance(self._frame, CloseFrame) and self._eof and exc is None:
+            self._end_at_eof()
+        gone = PeerClosed("the server closed the connection before its answer was whole")
+        self._fail(caused(gone, exc))
 
     def pause_writing(self) -> None:
         self.writer.pause()
@@ -110,10 +162,10 @@ class ClientConnection(asyncio.Protocol):
     def resume_writing(self) -> None:
         self.writer.resume()
 
-    # what a body that is not read calls
+    # what a body calls
 
     def pause_body(self) -> None:
-        if not self._transport.is_closing():
+        if not self._paused and not self._transport.is_closing():
             self._paused = True
             self._transport.pause_reading()
 
@@ -122,6 +174,13 @@ class ClientConnection(asyncio.Protocol):
             self._paused = False
             self._transport.resume_reading()
 
+    def await_body(self) -> None:
+        if self.idle is not None:
+            self._wait_at_most(self.idle)
+
+    def drop_body(self) -> None:
+        self.drop()
+
     # what the client calls
 
     @property
@@ -129,12 +188,21 @@ class ClientConnection(asyncio.Protocol):
         """Whether it can take a request, as far as one can know."""
         return not self._lost and not self._transport.is_closing()
 
-    def begin(self, *, bare: bool) -> None:
-        """Get ready for the response to a request; ``bare``: to HEAD, so without a body."""
-        self._waiter = asyncio.get_running_loop().create_future()
-        self._bare = bare
+    def ask(self, out: Outgoing, body: bytes, timeout: Timeout) -> Pending:
+        """Send a request."""
+        pending = self.begin(out, timeout.idle)
+        self.writer.write_all(out.head, body)
+        self._wait_at_most(timeout.headers)
+        return pending
+
+    def begin(self, out: Outgoing, idle: float | None) -> Pending:
+        """Get ready for the response to a request."""
+        pending = self._pending = Pending(self, self._loop)
+        self._bare = out.bare
         self._interim = 0
+        self.idle = idle
         self.untouched = True
+        return pending
 
     def uploads(self, task: asyncio.Task[None]) -> None:
         """``task`` sends the request's body, and is cancelled when there is no use in it."""
@@ -143,127 +211,142 @@ class ClientConnection(asyncio.Protocol):
     def sent(self, timeout: float | None) -> None:
         """The request is sent to its end, and the server has ``timeout`` seconds to answer."""
         self._upload = None
-        if timeout is not None and self._waiter is not None:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(timeout, self._late, timeout)
-
-    async def head(self) -> Arrived:
-        """The response's head and its body to come.
-
-        Raises PeerClosed, BadPeer, DeadlineExceeded, or what `fail` was given.
-        """
-        waiter = cast("asyncio.Future[Arrived]", self._waiter)
-        try:
-            return await waiter
-        except asyncio.CancelledError:
-            if not _has_ended(waiter):
-                self.drop()
-            raise
+        if self._pending is not None:
+            self._wait_at_most(timeout)
 
     def fail(self, error: Exception) -> None:
         """Close at once, because of ``error``: who waits for the response or its body gets it."""
-        self._fail(error)
         self.drop()
+        self._fail(error)
 
     def drop(self) -> None:
         """Close at once; the server notices."""
         self._transport.abort()
 
+    async def abandon(self, grace: float) -> None:
+        """Have the server notice that nobody waits, and wait until it has stopped.
+
+        That is: until it closed its side, or its answer is whole; for ``grace`` seconds at most.
+        """
+        if self._body is not None:
+            self._body.discard()
+        if self._lost or self._upload is not None or not self._transport.can_write_eof():
+            self.drop()
+            return
+        self._timer.set(None)
+        self._gone = Wake(self._loop)
+        self._transport.write_eof()
+        self.resume_body()
+        timer = self._loop.call_later(grace, self.drop)
+        try:
+            await self._gone
+        finally:
+            timer.cancel()
+            self.drop()
+
     # reading
 
-    def _late(self, timeout: float) -> None:
-        self.fail(DeadlineExceeded(f"the server did not answer within {timeout:g} s"))
+    def _wait_at_most(self, seconds: float | None) -> None:
+        self._patience = seconds
+        self._timer.set(seconds)
 
-    def _take_head(self, waiter: asyncio.Future[Arrived]) -> None:
+    def _timed_out(self) -> None:
+        if self._pending is not None:
+            silent = f"the server did not answer within {self._patience:g} s"
+        elif self._body is not None and self._body.awaited:
+            silent = f"the server sent nothing for {self._patience:g} s"
+        else:
+            return  # nobody waits for it
+        self.fail(DeadlineExceeded(silent))
+
+    def _take_head(self, pending: Pending, data: bytes) -> None:
         try:
-            head = self._final_head()
+            head, rest = self._final_head(data)
         except BadHead as cause:
             self.fail(caused(BadPeer(f"the server's answer is malformed: {cause}"), cause))
             return
-        if head is None:
-            return
-        rest, self._ahead = self._ahead, b""
-        self._keep_alive = head.keep_alive
-        self._frame = self._choose_frame(head)
-        self._body = EMPTY if self._frame is None else Inbound(self)
-        self._stop_waiting()
-        waiter.set_result((head, self._body))
-        if self._frame is None:
-            self._end_body(rest)
-        elif rest:
-            self._feed(self._frame, rest)
+        self._ahead = b"" if head is not None else rest
+        if head is not None:
+            self._begin_body(pending, head, rest)
 
-    def _final_head(self) -> ResponseHead | None:
-        """The response's head, once it is here; interim ones (1xx) are passed over."""
+    def _final_head(self, data: bytes) -> tuple[ResponseHead | None, bytes]:
+        """The response's head, once it is here, and what follows; interim ones (1xx) are passed."""
         while True:
-            end = self._ahead.find(END)
-            if end > self._header_limit or (end < 0 and len(self._ahead) > self._header_limit + 3):
+            end = data.find(END)
+            if end > self._header_limit or (end < 0 and len(data) > self._header_limit + 3):
                 raise BadHead(f"its head is longer than {self._header_limit} bytes")
             if end < 0:
-                return None
-            head = parse_response(self._ahead[: end + 4])
-            self._ahead = self._ahead[end + 4 :]
+                return None, data
+            head = self._heads.read(data[: end + 4])
+            data = data[end + 4 :]
             if head.status >= 200:
-                return head
+                return head, data
             self._interim += 1
             if head.status == 101 or self._interim > _INTERIM_MAX:
                 raise BadHead(f"the status {head.status} was not asked for")
 
-    def _choose_frame(self, head: ResponseHead) -> Frame | None:
-        if self._bare or head.status in (204, 304) or head.length == 0:
-            return None
-        if head.chunked:
-            return ChunkedFrame()
-        return CloseFrame() if head.length is None else LengthFrame(head.length)
+    def _begin_body(self, pending: Pending, head: ResponseHead, rest: bytes) -> None:
+        self._pending = None
+        self._keep_alive = head.keep_alive
+        pending.head = head
+        if self._bare or head.status == 204 or head.status == 304 or head.length == 0:
+            self._end(rest)
+        elif head.length is not None and head.length <= len(rest):
+            pending.body = Whole(rest[: head.length])
+            self._end(rest[head.length :])
+        else:
+            pending.body = self._body = Inbound(self, self._loop)
+            self._frame = _frame(head)
+            if self._gone is not None:
+                self._body.discard()
+            if rest:
+                self._feed(self._frame, self._body, rest)
+        pending.set()
 
-    def _feed(self, frame: Frame, data: bytes) -> None:
-        body = cast("Inbound", self._body)
+    def _feed(self, frame: Frame, body: Inbound, data: bytes) -> None:
         try:
             rest = frame.feed(data, body.feed)
         except BadFrame as cause:
             self.fail(caused(BadPeer(f"the server's answer is malformed: {cause}"), cause))
             return
         if rest is not None:
-            self._end_body(rest)
+            self._frame = self._body = None
+            body.end()
+            self._end(rest)
+        body.flush()
 
-    def _end_body(self, rest: bytes) -> None:
-        """The response is whole. ``rest`` is what came after it, which nobody asked for."""
-        self._frame = None
+    def _end_at_eof(self) -> None:
         body, self._body = cast("Inbound", self._body), None
+        self._frame = None
         body.end()
+        body.flush()
+
+    def _end(self, rest: bytes) -> None:
+        """The response is whole. ``rest`` is what came after it, which nobody asked for."""
         unsent = self._upload is not None or self._transport.get_write_buffer_size() > 0
-        if rest or unsent or not self._keep_alive or self._lost:
+        if rest or unsent or not self._keep_alive or self._lost or self._gone is not None:
             self.drop()
             return
-        self.resume_body()
+        if self._paused:
+            self.resume_body()
         self.fresh = False
         self._home.release(self)
 
     def _fail(self, error: Exception) -> None:
         self._frame = None
-        waiter, body = self._waiter, self._body
-        self._stop_waiting()
-        self._body = None
-        if waiter is not None and not waiter.done():
-            waiter.set_exception(error)
+        pending, self._pending = self._pending, None
+        body, self._body = self._body, None
+        if pending is not None:
+            pending.error = error
+            pending.set()
         if body is not None:
             body.fail(error)
 
-    def _stop_waiting(self) -> None:
-        self._waiter = None
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
 
-
-def _has_ended(waiter: asyncio.Future[Arrived]) -> bool:
-    """Whether an answer came whole, or a failure, in the turn in which its waiter was cancelled.
-
-    After a whole answer the connection may serve another request by now.
-    """
-    if waiter.cancelled() or not waiter.done():
-        return False
-    return waiter.exception() is not None or waiter.result()[1].ended
+def _frame(head: ResponseHead) -> Frame:
+    if head.chunked:
+        return ChunkedFrame()
+    return CloseFrame() if head.length is None else LengthFrame(head.length)
 
 
 async def upload(
@@ -285,4 +368,4 @@ async def upload(
     except Exception as cause:  # noqa: BLE001 (the iterator's own, handed on as it is)
         connection.fail(cause)
     finally:
-        await close_iterator(body)
+        await close_body(body)

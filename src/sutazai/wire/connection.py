@@ -7,22 +7,20 @@ import re
 from typing import Protocol, cast
 
 from sutazai.fleet.errors import BadInput, PeerClosed, SutazaiError, Unavailable
-from sutazai.wire import exchange
+from sutazai.wire.exchange import CutShort, Outlet, failure
 from sutazai.wire.framing import BadFrame, ChunkedFrame, Frame, LengthFrame
-from sutazai.wire.headers import Headers
-from sutazai.wire.heads import END, BadHead, RequestHead, parse_request
-from sutazai.wire.inbound import EMPTY, Inbound
+from sutazai.wire.heads import END, BadHead, Repeated, RequestHead, parse_request
+from sutazai.wire.inbound import EMPTY, Body, Inbound, Whole
 from sutazai.wire.limits import HIGH_WATER, LINGER, ServerLimits
 from sutazai.wire.messages import Handler, Request, RequestTimeout, error_response
 from sutazai.wire.outbound import CONTINUE, plan_response
-from sutazai.wire.peer import is_gone, is_unix, peer_name, reset
+from sutazai.wire.peer import is_gone, peer_name, reset
 from sutazai.wire.timer import LazyTimer
-from sutazai.wire.writer import Writer
+from sutazai.wire.wake import Wake
 
 _EMPTY_LINES = re.compile(rb"\A(?:\r\n)+")
 # What can be told of a head before its end is here: its start, and line feeds that stand alone.
 _HOPELESS = re.compile(rb"\A[^A-Z\r]|(?<!\r)\n")
-
 
 _HOPELESS_WORDS = "its head is malformed"
 
@@ -32,7 +30,6 @@ class Hub(Protocol):
 
     handler: Handler
     limits: ServerLimits
-    closing: bool
 
     def opened(self, connection: Connection) -> bool:
         """Take a new connection in; False where there are too many."""
@@ -42,43 +39,55 @@ class Hub(Protocol):
 
 
 class Connection(asyncio.Protocol):
-    """Reads requests one after the other, each answered by a task of its own.
+    """Reads requests one after the other; one task answers them all.
 
     What a client sends ahead (pipelining) waits in ``_ahead`` until its turn, and beyond 64 KiB in
     the client. While ``_deaf`` whatever arrives is dropped: nothing behind a broken message or an
     unread body can be trusted to be a request.
+
+    Attributes:
+        listener: the name of the listener that it came in on.
+        task: answers its requests; there from the first of them to the connection's end.
+        busy: a request is being answered, or about to be.
     """
 
     __slots__ = (
-        "_ahead", "_body", "_deaf", "_eof", "_frame", "_hub", "_in_head", "_keep_alive",
-        "_listener", "_lost", "_old", "_paused", "_peer", "_timer", "_transport", "_writer", "task",
+        "_ahead", "_body", "_deaf", "_eof", "_frame", "_heads", "_hub", "_in_head", "_keep_alive",
+        "_loop", "_lost", "_old", "_outlet", "_paused", "_peer", "_request", "_retired",
+        "_timer", "_transport", "_turn", "_uninvited", "busy", "listener", "task",
     )  # fmt: skip
 
     _transport: asyncio.Transport
-    _writer: Writer
+    _outlet: Outlet
     _timer: LazyTimer
+    _turn: Wake
 
     def __init__(self, hub: Hub, listener: str) -> None:
         self._hub = hub
-        self._listener = listener
+        self.listener = listener
+        self._loop = asyncio.get_running_loop()
         self._peer = ""
         self._ahead = b""
+        self._heads = Repeated(parse_request)
         self.task: asyncio.Task[None] | None = None
-        self._body: Inbound | None = None
+        self.busy = False
+        self._request: Request | None = None
+        self._body: Body = EMPTY
         self._frame: Frame | None = None
         self._in_head = True
-        self._old = self._keep_alive = False
-        self._paused = self._deaf = self._eof = self._lost = False
+        self._old = self._keep_alive = self._uninvited = False
+        self._paused = self._deaf = self._eof = self._lost = self._retired = False
 
     # what the transport calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        self._writer = Writer(self._transport)
-        self._timer = LazyTimer(asyncio.get_running_loop(), self._timed_out)
+        limits = self._hub.limits
+        self._outlet = Outlet(self._transport, self._loop, limits.body_timeout)
+        self._timer = LazyTimer(self._loop, self._timed_out)
         self._peer = peer_name(transport)
         if self._hub.opened(self):
-            self._timer.set(self._hub.limits.header_timeout)
+            self._timer.set(limits.header_timeout)
         else:
             self._write_error(Unavailable("too many are connected", hint="try later"), 503)
             self._close()
@@ -88,34 +97,35 @@ class Connection(asyncio.Protocol):
             return
         if self._frame is not None:
             self._feed(self._frame, data)
-            return
-        self._ahead = self._ahead + data if self._ahead else data
-        if self.task is None:
-            self._next()
-        elif len(self._ahead) > HIGH_WATER:
-            self._pause()
+        elif self.busy:
+            self._ahead += data
+            if len(self._ahead) > HIGH_WATER:
+                self._pause()
+        else:
+            self._next(self._ahead + data if self._ahead else data)
+            self._start()
 
     def eof_received(self) -> bool:
         self._eof = True
-        if self.task is None or self._frame is not None:
+        if not self.busy or self._frame is not None:
             return False  # closes the connection
-        self._limit_half_closed()
-        return not (is_unix(self._transport) and is_gone(self._transport))
+        self._timer.set(self._hub.limits.half_closed)
+        return not is_gone(self._transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._lost = True
         self._timer.cancel()
-        self._writer.lose()
+        self._outlet.lose()
         self._hub.closed(self)
         self._stop_work()
 
     def pause_writing(self) -> None:
-        self._writer.pause()
+        self._outlet.pause()
 
     def resume_writing(self) -> None:
-        self._writer.resume()
+        self._outlet.resume()
 
-    # what a body that nobody reads calls
+    # what a body calls
 
     def pause_body(self) -> None:
         self._timer.set(None)
@@ -125,11 +135,22 @@ class Connection(asyncio.Protocol):
         self._resume()
         self._timer.set(self._hub.limits.body_timeout)
 
+    def await_body(self) -> None:
+        """Tell a client that waits for it that its body is wanted."""
+        if self._uninvited:
+            self._uninvited = False
+            self._outlet.writer.write(CONTINUE)
+            self._timer.set(self._hub.limits.body_timeout)
+
+    def drop_body(self) -> None:
+        self.cut()
+
     # what the server calls
 
     def retire(self) -> None:
         """Serve no more requests; one that is being answered is brought to its end."""
-        if self.task is None:
+        self._retired = True
+        if not self.busy:
             self._close()
 
     def cut(self) -> None:
@@ -139,21 +160,26 @@ class Connection(asyncio.Protocol):
 
     # reading
 
-    def _next(self) -> None:
-        """Begin with the next request if its head is here."""
-        if self._ahead[:2] == b"\r\n":
-            self._ahead = _EMPTY_LINES.sub(b"", self._ahead, count=1)
-        data = self._ahead
+    def _next(self, data: bytes) -> None:
+        """Begin with the next request if its head is in ``data``, and keep what cannot be used."""
+        if data.startswith(b"\r\n"):
+            data = _EMPTY_LINES.sub(b"", data, count=1)
         end = data.find(END)
         try:
             head = self._parse(data, end)
         except BadHead as cause:
             self._refuse_head(data, end, cause)
             return
-        if head is not None:
-            self._ahead = b""
-            self._begin(head)
-            self._take_rest(data[end + 4 :])
+        if head is None:
+            self._ahead = data
+            return
+        self._ahead = b""
+        rest = data[end + 4 :]
+        self._begin(head, rest)
+        if self._frame is None:
+            self._ahead = rest[head.length :]
+        elif rest:
+            self._feed(self._frame, rest)
 
     def _parse(self, data: bytes, end: int) -> RequestHead | None:
         """The head, or None while it is not all here. Raises BadHead."""
@@ -161,7 +187,7 @@ class Connection(asyncio.Protocol):
         if end > limit or (end < 0 and len(data) > limit + 3):
             raise BadHead(f"its head is longer than {limit} bytes", 431)
         if end >= 0:
-            return parse_request(data[: end + 4])
+            return self._heads.read(data[: end + 4])
         self._await_head(data)
         return None
 
@@ -181,50 +207,41 @@ class Connection(asyncio.Protocol):
         self._write_error(BadInput(f"the request is refused: {cause}"), cause.status)
         self._shut()
 
-    def _take_rest(self, rest: bytes) -> None:
-        if self._frame is None:
-            self._ahead = rest
-        elif rest:
-            self._feed(self._frame, rest)
-
-    def _begin(self, head: RequestHead) -> None:
+    def _begin(self, head: RequestHead, rest: bytes) -> None:
+        """The request of ``head`` is next; ``rest`` came with it."""
         self._in_head = False
         self._timer.set(None)
         self._old, self._keep_alive = head.old, head.keep_alive
-        self._body = body = self._open_body(head)
-        request = Request(
+        self._body = self._open_body(head, rest)
+        self.busy = True
+        self._request = Request(
             head.method,
             head.target,
-            headers=Headers(head.pairs),
-            body=body,
+            headers=head.headers,
+            body=self._body,
             limit=self._hub.limits.body,
-            listener=self._listener,
+            length=head.length,
+            listener=self.listener,
             peer=self._peer,
         )
-        work = self._serve(request, body)
-        self.task = asyncio.get_running_loop().create_task(work, name="wire-request")
         if self._eof:
-            self._limit_half_closed()
+            self._timer.set(self._hub.limits.half_closed)
 
-    def _open_body(self, head: RequestHead) -> Inbound:
-        if head.length == 0:
+    def _open_body(self, head: RequestHead, rest: bytes) -> Body:
+        length = head.length
+        if length == 0:
             return EMPTY
-        self._frame = ChunkedFrame() if head.length is None else LengthFrame(head.length)
-        body = Inbound(self)
-        if head.expects:
-            body.on_wait = self._invite
-        else:
+        if length is not None and length <= len(rest):
+            return Whole(rest[:length])
+        self._frame = ChunkedFrame() if length is None else LengthFrame(length)
+        self._uninvited = head.expects
+        if not head.expects:
             self._timer.set(self._hub.limits.body_timeout)
-        return body
-
-    def _invite(self) -> None:
-        """Tell a client that waits for it that its body is wanted."""
-        self._writer.write(CONTINUE)
-        self._timer.set(self._hub.limits.body_timeout)
+        return Inbound(self, self._loop)
 
     def _feed(self, frame: Frame, data: bytes) -> None:
         body = cast("Inbound", self._body)
-        body.on_wait = None
+        self._uninvited = False
         try:
             rest = frame.feed(data, body.feed)
         except BadFrame as cause:
@@ -234,6 +251,7 @@ class Connection(asyncio.Protocol):
             self._end_body(body, rest)
         elif body.expecting:
             self._timer.set(self._hub.limits.body_timeout)
+        body.flush()
 
     def _end_body(self, body: Inbound, rest: bytes) -> None:
         self._frame = None
@@ -241,78 +259,103 @@ class Connection(asyncio.Protocol):
         body.end()
         self._resume()  # whoever reads the body late still learns that the client is gone
         self._ahead = rest
-        if self.task is None:
+        if not self.busy:
             self._await_next()
+            self._start()
 
     def _give_up_reading(self, error: SutazaiError) -> None:
         """The rest of this connection's input cannot be understood or does not come."""
         self._deaf = True
         self._frame = None
         self._timer.set(None)
-        if self._body is not None:
-            self._body.fail(error)
         self._resume()
-        if self.task is None:
+        if not self.busy:
             self._shut()
+        self._body.fail(error)
 
     # answering
 
-    async def _serve(self, request: Request, body: Inbound) -> None:
+    def _start(self) -> None:
+        """Have the task answer the request that has been read, if there is one."""
+        if self._request is None:
+            return
+        if self.task is None:
+            self._turn = Wake(self._loop)
+            self.task = self._loop.create_task(self._work(), name="wire-requests")
+        else:
+            self._turn.set()
+
+    async def _work(self) -> None:
         try:
-            response = await exchange.answer(self._hub.handler, request)
-            keep_alive = await exchange.respond(
-                self._writer,
-                request,
-                response,
-                old=self._old,
-                keep_alive=self._may_go_on(body),
-                stall=self._hub.limits.body_timeout,
-            )
-        except exchange.CutShort:
-            self.task = None
-            if not self._lost:
-                self._cut_short()
+            while not self._lost:
+                request, self._request = self._request, None
+                if request is not None:
+                    await self._serve(request)
+                else:
+                    await self._turn
         except BaseException:
-            self.task = None
             self._transport.abort()
             raise
-        else:
-            self.task = None
+
+    async def _serve(self, request: Request) -> None:
+        try:
+            response = await self._hub.handler(request)
+        except SutazaiError as error:
+            response = error_response(error)
+        except Exception:  # noqa: BLE001 (logged; a handler's bug is one request's failure)
+            response = failure(request)
+        old, keep_alive = self._old, self._may_go_on()
+        method = request.method
+        done = self._outlet.respond_at_once(response, method, old=old, keep_alive=keep_alive)
+        if done is not None:
+            self._finish(done)
+            return
+        try:
+            done = await self._outlet.respond(request, response, old=old, keep_alive=keep_alive)
+        except CutShort:
+            self.busy = False
             if not self._lost:
-                self._finish(body, keep_alive)
+                self._cut_short()
+        else:
+            self._finish(done)
 
-    def _may_go_on(self, body: Inbound) -> bool:
+    def _may_go_on(self) -> bool:
         """Whether another request can follow on this connection, as far as one can tell now."""
-        if not self._keep_alive or self._deaf or self._hub.closing:
+        body = self._body
+        if not self._keep_alive or self._deaf or self._retired:
             return False
-        return body.ended or body.wanted or self._can_skip(body)
+        return body.ended or body.wanted or self._can_skip()
 
-    def _can_skip(self, body: Inbound) -> bool:
+    def _can_skip(self) -> bool:
         """Whether an unread body is passed over: where it is small, and is sure to come.
 
         A client that waits for leave to send it may as well send its next request.
         """
         small = isinstance(self._frame, LengthFrame) and self._frame.left <= HIGH_WATER
-        return small and body.on_wait is None
+        return small and not self._uninvited
 
-    def _finish(self, body: Inbound, keep_alive: bool) -> None:
-        if not keep_alive or self._deaf or self._hub.closing:
+    def _finish(self, keep_alive: bool) -> None:
+        self.busy = False
+        if self._lost:
+            return
+        if not keep_alive or self._deaf or self._retired:
             self._shut()
         elif self._frame is None:
             self._await_next()
-        elif self._can_skip(body):
-            body.discard()
+        elif self._can_skip():
+            self._body.discard()
             self._timer.set(self._hub.limits.body_timeout)
         else:
             self._shut()
 
     def _await_next(self) -> None:
-        self._body = None
+        self._body = EMPTY
         self._timer.set(self._hub.limits.idle_timeout)
-        self._resume()
+        if self._paused:
+            self._resume()
         if self._ahead:
-            self._next()
-        if self._eof and self.task is None:
+            self._next(self._ahead)
+        if self._eof and not self.busy:
             self._close()
 
     def _refuse(self, error: SutazaiError, status: int) -> None:
@@ -323,7 +366,7 @@ class Connection(asyncio.Protocol):
         response = error_response(error)
         response.status = status
         out = plan_response(response, "GET", old=self._old, keep_alive=False)
-        self._writer.write(out.head + cast("bytes", response.body))
+        self._outlet.writer.write(out.head + cast("bytes", response.body))
 
     # ending
 
@@ -346,10 +389,9 @@ class Connection(asyncio.Protocol):
     def _cut_short(self) -> None:
         """Let the client notice that its response is not whole."""
         if self._old:
-            reset(
-                self._transport
-            )  # its body ends with the connection, so an orderly end would look whole
-        elif self._writer.paused:
+            # Its body ends with the connection, so an orderly end would look whole.
+            reset(self._transport)
+        elif self._outlet.writer.paused:
             self._transport.abort()  # it takes nothing, so an orderly end would never come
         else:
             self._close()
@@ -369,7 +411,7 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
         elif self._frame is not None:
             self._give_up_reading(RequestTimeout("the request's body does not come"))
-        elif self.task is not None:
+        elif self.busy:
             self.cut()  # half-closed, and for too long
         elif self._in_head and self._ahead:
             self._refuse(RequestTimeout("the request's head does not come"), 408)
@@ -377,14 +419,13 @@ class Connection(asyncio.Protocol):
             self._close()
 
     def _stop_work(self) -> None:
-        if self._body is not None:
-            self._body.fail(PeerClosed("the client went away"))
-        if self.task is not None:
+        self._body.fail(PeerClosed("the client went away"))
+        if self.task is None:
+            return
+        if not self.busy:
+            self._turn.set()  # it sees that the connection is lost
+        elif not self.task.cancelling():  # what it still has to close is not disturbed
             self.task.cancel()
-
-    def _limit_half_closed(self) -> None:
-        if not is_unix(self._transport):
-            self._timer.set(self._hub.limits.half_closed)
 
     def _pause(self) -> None:
         if not self._paused and not self._transport.is_closing():

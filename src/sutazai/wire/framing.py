@@ -26,6 +26,12 @@ class BadFrame(Exception):
 class Frame(Protocol):
     """A rule for where a body ends."""
 
+    def single(self, data: bytes) -> bytes | None:
+        """The bytes in ``data`` where it is one usual piece of the body and nothing else.
+
+        None where `feed` has to look closer; nothing has changed then.
+        """
+
     def feed(self, data: bytes, sink: Sink) -> bytes | None:
         """None, or at the body's end the bytes after it. Raises BadFrame."""
 
@@ -37,6 +43,12 @@ class LengthFrame:
 
     def __init__(self, length: int) -> None:
         self.left = length
+
+    def single(self, data: bytes) -> bytes | None:
+        if len(data) >= self.left:
+            return None
+        self.left -= len(data)
+        return data
 
     def feed(self, data: bytes, sink: Sink) -> bytes | None:
         size = len(data)
@@ -57,6 +69,9 @@ class CloseFrame:
 
     __slots__ = ()
 
+    def single(self, data: bytes) -> bytes | None:
+        return data
+
     def feed(self, data: bytes, sink: Sink) -> bytes | None:
         sink(data)
         return None
@@ -71,63 +86,101 @@ class ChunkedFrame:
         self._left = 0  # bytes of the present chunk to come
         self._trailers = 0  # bytes of trailers so far
         self._rest = b""
-        self._step: Callable[[bytes, int, Sink], int] | None = self._size_line
+        self._step: _Step | None = _size_line
+
+    def single(self, data: bytes) -> bytes | None:
+        if self._step is not _size_line or self._rest:
+            return None
+        start = data.find(b"\r\n", 0, _KNOWN_SIZE_LONGEST) + 2
+        size = _KNOWN_SIZES.get(data[: start - 2])
+        if not size or start + size + 2 != len(data) or not data.endswith(b"\r\n"):
+            return None
+        return data[start:-2]
 
     def feed(self, data: bytes, sink: Sink) -> bytes | None:
         if self._rest:
             data = self._rest + data
             self._rest = b""
-        at = 0
+        at = _whole_chunks(data, sink) if self._step is _size_line else 0
         while self._step is not None:
-            after = self._step(data, at, sink)
+            after = self._step(self, data, at, sink)
             if after < 0:
                 self._rest = data[at:]
                 return None
             at = after
         return data[at:]
 
-    # Each step gives the place after what it used, or -1 where it needs more.
 
-    def _size_line(self, data: bytes, at: int, sink: Sink) -> int:
-        end = _line_end(data, at, LINE_MAX)
-        if end < 0:
-            return -1
-        match = _SIZE_LINE.fullmatch(data, at, end)
-        if match is None:
-            raise BadFrame("a chunk's size is malformed")
-        self._left = int(match[1], 16)
-        self._step = self._chunk if self._left else self._trailer
-        return end + 2
+def _whole_chunks(data: bytes, sink: Sink) -> int:
+    """Hands on the chunks that are here from their first byte to their last, as most are.
 
-    def _chunk(self, data: bytes, at: int, sink: Sink) -> int:
-        piece = data[at : at + self._left]
-        if not piece:
-            return -1
-        sink(piece)
-        self._left -= len(piece)
-        if not self._left:
-            self._step = self._chunk_end
-        return at + len(piece)
+    Gives the place after them, where the slow steps go on.
+    """
+    at, size = 0, len(data)
+    while at < size:
+        start = data.find(b"\r\n", at, at + _KNOWN_SIZE_LONGEST) + 2
+        end = start + _KNOWN_SIZES.get(data[at : start - 2], size)
+        if start < 2 or end == start or not data.startswith(b"\r\n", end):
+            break
+        sink(data[start:end])
+        at = end + 2
+    return at
 
-    def _chunk_end(self, data: bytes, at: int, sink: Sink) -> int:
-        end = data[at : at + 2]
-        if len(end) < 2:
-            return -1
-        if end != b"\r\n":
-            raise BadFrame("a chunk is longer than its size")
-        self._step = self._size_line
-        return at + 2
 
-    def _trailer(self, data: bytes, at: int, sink: Sink) -> int:
-        end = _line_end(data, at, TRAILERS_MAX)
-        if end < 0:
-            return -1
-        self._trailers += end - at
-        if end == at:
-            self._step = None
-        elif self._trailers > TRAILERS_MAX or not _TRAILER.fullmatch(data, at, end):
-            raise BadFrame("the trailers are malformed")
-        return end + 2
+# Lines of sizes that were found good. Strangers choose them, so there are not too many.
+_KNOWN_SIZES: dict[bytes, int] = {}
+_KNOWN_SIZES_MAX = 4096
+_KNOWN_SIZE_LONGEST = 8
+
+# Each step gives the place after what it used, or -1 where it needs more.
+_Step = Callable[[ChunkedFrame, bytes, int, Sink], int]
+
+
+def _size_line(frame: ChunkedFrame, data: bytes, at: int, sink: Sink) -> int:
+    end = _line_end(data, at, LINE_MAX)
+    if end < 0:
+        return -1
+    match = _SIZE_LINE.fullmatch(data, at, end)
+    if match is None:
+        raise BadFrame("a chunk's size is malformed")
+    frame._left = int(match[1], 16)
+    frame._step = _chunk if frame._left else _trailer
+    if end - at <= _KNOWN_SIZE_LONGEST - 2 and len(_KNOWN_SIZES) < _KNOWN_SIZES_MAX:
+        _KNOWN_SIZES[data[at:end]] = frame._left
+    return end + 2
+
+
+def _chunk(frame: ChunkedFrame, data: bytes, at: int, sink: Sink) -> int:
+    piece = data[at : at + frame._left]
+    if not piece:
+        return -1
+    sink(piece)
+    frame._left -= len(piece)
+    if not frame._left:
+        frame._step = _chunk_end
+    return at + len(piece)
+
+
+def _chunk_end(frame: ChunkedFrame, data: bytes, at: int, sink: Sink) -> int:
+    end = data[at : at + 2]
+    if len(end) < 2:
+        return -1
+    if end != b"\r\n":
+        raise BadFrame("a chunk is longer than its size")
+    frame._step = _size_line
+    return at + 2
+
+
+def _trailer(frame: ChunkedFrame, data: bytes, at: int, sink: Sink) -> int:
+    end = _line_end(data, at, TRAILERS_MAX)
+    if end < 0:
+        return -1
+    frame._trailers += end - at
+    if end == at:
+        frame._step = None
+    elif frame._trailers > TRAILERS_MAX or not _TRAILER.fullmatch(data, at, end):
+        raise BadFrame("the trailers are malformed")
+    return end + 2
 
 
 def _line_end(data: bytes, at: int, limit: int) -> int:

@@ -14,9 +14,13 @@ class Headers:
 
     __slots__ = ("_index", "_pairs")
 
-    def __init__(self, pairs: Iterable[tuple[str, str]] = ()) -> None:
-        self._pairs = list(pairs)
-        self._index: dict[str, str] | None = None
+    def __init__(
+        self, pairs: Iterable[tuple[str, str]] = (), index: dict[str, str] | None = None
+    ) -> None:
+        """``index`` is the first value of each name in small letters, where it is known already;
+        ``pairs`` is then a list that nobody else holds."""
+        self._pairs = pairs if isinstance(pairs, list) and index is not None else list(pairs)
+        self._index = index
 
     @overload
     def get(self, name: str) -> str | None: ...
@@ -41,6 +45,13 @@ class Headers:
     def with_(self, name: str, value: str) -> Headers:
         """These fields with ``name`` set to ``value`` alone."""
         return Headers([*self.without(name), (name, value)])
+
+    def with_length(self, place: int, digits: str) -> Headers:
+        """These fields with another Content-Length, whose only one is the pair at ``place``."""
+        pairs, index = self._pairs.copy(), self._first().copy()
+        pairs[place] = (pairs[place][0], digits)
+        index["content-length"] = digits
+        return Headers(pairs, index)
 
     def __contains__(self, name: str) -> bool:
         return name.lower() in self._first()

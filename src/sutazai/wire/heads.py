@@ -1,30 +1,46 @@
-"""Heads of messages: httptools parses them, this module refuses what it lets pass.
+"""Heads of messages, by the letter of RFC 9112 and no further.
 
-The parser (llhttp in its strict mode) refuses bare line feeds, folded lines, control characters,
-signs and lists in lengths, two lengths, and a length beside a transfer coding. It lets pass, and is
-refused here: spaces and versions in the first line that the grammar has not, HTTP/0.9 and other
-protocols, control characters in a status line, transfer codings before ``chunked`` or in HTTP/1.0,
-and a missing or second Host.
+One expression per line says all that is let in: names are tokens, with the colon right behind them;
+values are printable, tabs and bytes above 127; each line ends in CR LF and none is folded. What
+that leaves open and two programs could read in two ways is refused after it: unknown methods, two
+lengths, a length beside a transfer coding, transfer codings other than ``chunked`` or in HTTP/1.0,
+a missing or second Host, a target that names another.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
-from httptools import HttpRequestParser, HttpResponseParser
-from httptools.parser.errors import HttpParserError, HttpParserUpgrade
+from sutazai.wire.headers import Headers
 
 END = b"\r\n\r\n"
 
-_REQUEST_LINE = re.compile(rb"([A-Z][A-Z-]*) ([!\"$-~]+) HTTP/1\.([01])\r\n")
-_REQUEST_VERSION = re.compile(rb"[!-~]+ [!-~]+ HTTP/([0-9]\.[0-9])\r\n")
-_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9]{2})(?: [\t\x20-\x7e\x80-\xff]*)?\r\n")
-_RESPONSE_VERSION = re.compile(rb"HTTP/([0-9]\.[0-9]) ")
-_SLASH = ord("/")
-_ABSOLUTE = re.compile(rb"[hH][tT][tT][pP][sS]?://([^/?#]*)")
+METHODS = frozenset(
+    (
+        "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY",
+        "PURGE", "COPY", "LOCK", "MKCOL", "MOVE", "PROPFIND", "PROPPATCH", "SEARCH", "UNLOCK",
+        "BIND", "REBIND", "UNBIND", "ACL", "REPORT", "MKACTIVITY", "CHECKOUT", "MERGE", "M-SEARCH",
+        "NOTIFY", "SUBSCRIBE", "UNSUBSCRIBE", "MKCALENDAR", "LINK", "UNLINK",
+    )
+)  # fmt: skip
+"""What is anybody's method; a stranger's word for one is refused."""
 
-_WATCHED = frozenset((b"host", b"content-length", b"transfer-encoding", b"connection", b"expect"))
+_REQUEST_LINE = re.compile(r"([A-Z][A-Z-]*) ([!\"$-~]+) HTTP/1\.([01])\r\n")
+_REQUEST_VERSION = re.compile(r"[!-~]+ [!-~]+ HTTP/([0-9]\.[0-9])\r\n")
+_STATUS_LINE = re.compile(r"HTTP/1\.([01]) ([1-5][0-9]{2})(?: [\t\x20-\x7e\x80-\xff]*)?\r\n")
+_RESPONSE_VERSION = re.compile(r"HTTP/([0-9]\.[0-9]) ")
+_FIELD = re.compile(
+    r"^([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\t\x20-\x7e\x80-\xff]*)\r\n", re.MULTILINE
+)
+_ABSOLUTE = re.compile(r"[hH][tT][tT][pP][sS]?://([^/?#]*)")
+
+_SINGLE = ("host", "content-length", "transfer-encoding", "expect")
+"""Fields of which a second one is refused, though it says the same."""
+
+_KEPT = ("keep-alive", "Keep-Alive")  # what nearly everybody says
 
 
 class BadHead(Exception):
@@ -37,121 +53,186 @@ class BadHead(Exception):
 
 @dataclass(slots=True)
 class RequestHead:
-    """``length`` is the body's, 0 where there is none, None where it is chunked."""
+    """``length`` is the body's, 0 where there is none, None where it is chunked.
+
+    May be shared by several requests: nobody changes it.
+    """
 
     method: str
     target: str
-    pairs: list[tuple[str, str]]
+    headers: Headers
     length: int | None
     old: bool
     keep_alive: bool
     expects: bool
 
+    def of_length(self, digits: str, place: int) -> RequestHead:
+        """The same with another Content-Length, which is the header at ``place``."""
+        headers, length = self.headers.with_length(place, digits), int(digits)
+        return RequestHead(
+            self.method, self.target, headers, length, self.old, self.keep_alive, self.expects
+        )
+
 
 @dataclass(slots=True)
 class ResponseHead:
-    """``length`` is the body's if declared; ``chunked`` and it never come together."""
+    """``length`` is the body's if declared; ``chunked`` and it never come together.
+
+    May be shared by several responses: nobody changes it.
+    """
 
     status: int
-    pairs: list[tuple[str, str]]
+    headers: Headers
     length: int | None
     chunked: bool
     keep_alive: bool
 
-
-class _Collector:
-    """What httptools calls back."""
-
-    __slots__ = ("complete", "pairs", "watched")
-
-    def __init__(self) -> None:
-        self.pairs: list[tuple[str, str]] = []
-        self.watched: dict[bytes, bytes] = {}
-        self.complete = 0
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        value = value.strip(b" \t")
-        self.pairs.append((str(name, "latin-1"), str(value, "latin-1")))
-        name = name.lower()
-        if name in _WATCHED:
-            self._watch(name, value)
-
-    def _watch(self, name: bytes, value: bytes) -> None:
-        known = self.watched.get(name)
-        if known is None:
-            self.watched[name] = value
-        elif name == b"connection":
-            self.watched[name] = known + b"," + value
-        else:
-            raise BadHead(f"more than one {name.decode()}")
-
-    def on_headers_complete(self) -> None:
-        self.complete += 1
+    def of_length(self, digits: str, place: int) -> ResponseHead:
+        """The same with another Content-Length, which is the header at ``place``."""
+        headers = self.headers.with_length(place, digits)
+        return ResponseHead(self.status, headers, int(digits), self.chunked, self.keep_alive)
 
 
 def parse_request(head: bytes) -> RequestHead:
     """The head of a request, up to and with its empty line. Raises BadHead."""
-    line = _REQUEST_LINE.match(head)
+    text = str(head, "latin-1")
+    line = _REQUEST_LINE.match(text)
     if line is None:
-        raise _bad_line(head, _REQUEST_VERSION)
-    method, target, old = line[1], line[2], line[3] == b"0"
-    found = _Collector()
-    _feed(HttpRequestParser(found), found, head)
-    watched = found.watched
-    if not old and b"host" not in watched:
+        raise _bad_line(text, _REQUEST_VERSION)
+    method, target, version = line.groups()
+    if method not in METHODS:
+        raise BadHead(f"the method is not known: {method[:32]}")
+    headers, index = _fields(text, line.end())
+    old = version == "0"
+    if not old and "host" not in index:
         raise BadHead("the Host header is missing")
-    if target[0] != _SLASH:
-        target = _origin_form(method, target, watched.get(b"host"))
-    length, chunked = _framing(watched, old=old)
+    if target[0] != "/":
+        target = _origin_form(method, target, index.get("host"))
+    length, chunked = _framing(index, old=old)
     return RequestHead(
-        str(method, "latin-1"),
-        str(target, "latin-1"),
-        found.pairs,
+        method,
+        target,
+        headers,
         None if chunked else length or 0,
         old,
-        not _closes(watched, old=old),
-        b"expect" in watched and _expects(watched, old=old),
+        not _closes(headers, index, old=old),
+        "expect" in index and _expects(index, old=old),
     )
 
 
 def parse_response(head: bytes) -> ResponseHead:
     """The head of a response, up to and with its empty line. Raises BadHead."""
-    line = _STATUS_LINE.match(head)
+    text = str(head, "latin-1")
+    line = _STATUS_LINE.match(text)
     if line is None:
-        raise _bad_line(head, _RESPONSE_VERSION)
-    old = line[1] == b"0"
-    found = _Collector()
-    _feed(HttpResponseParser(found), found, head)
-    length, chunked = _framing(found.watched, old=old)
-    keep_alive = not _closes(found.watched, old=old)
-    return ResponseHead(int(line[2]), found.pairs, length, chunked, keep_alive)
+        raise _bad_line(text, _RESPONSE_VERSION)
+    version, status = line.groups()
+    headers, index = _fields(text, line.end())
+    old = version == "0"
+    length, chunked = _framing(index, old=old)
+    keep_alive = not _closes(headers, index, old=old)
+    return ResponseHead(int(status), headers, length, chunked, keep_alive)
 
 
-def _bad_line(head: bytes, version: re.Pattern[bytes]) -> BadHead:
-    found = version.match(head)
-    if found is not None and found[1] not in (b"1.0", b"1.1"):
-        return BadHead(f"HTTP/{found[1].decode()} is not spoken here", 505)
+Head = TypeVar("Head", RequestHead, ResponseHead)
+
+
+class Repeated(Generic[Head]):
+    """Reads the heads of one connection, of which most are the one before but for its length.
+
+    Such a one is not parsed again: all before the digits of its only Content-Length is the same,
+    and all after them, so it means the same.
+
+    Args:
+        parse: `parse_request` or `parse_response`.
+    """
+
+    __slots__ = ("_after", "_before", "_head", "_known", "_parse", "_place")
+
+    def __init__(self, parse: Callable[[bytes], Head]) -> None:
+        self._parse: Callable[[bytes], Head] = parse
+        self._known = b""  # the bytes of the last head
+        self._head: Head | None = None  # what they say; none before the second head
+        self._before = self._after = b""
+        self._place = 0
+
+    def read(self, head: bytes) -> Head:
+        """As ``parse`` does. Raises BadHead."""
+        if self._head is not None:
+            if head == self._known:
+                return self._head
+            if self._before and head.startswith(self._before) and head.endswith(self._after):
+                digits = head[len(self._before) : -len(self._after)]
+                if digits.isdigit() and len(digits) <= _LENGTH_LONGEST:
+                    self._known = head
+                    self._head = known = self._head.of_length(str(digits, "latin-1"), self._place)
+                    return known
+        return self._read_anew(head)
+
+    def _read_anew(self, head: bytes) -> Head:
+        found = self._parse(head)
+        if self._known:  # what comes once is not worth remembering
+            self._head = found
+            self._before, self._after = _around_length(head)
+            self._place = self._before.count(b"\n") - 1
+        self._known = head
+        return found
+
+
+def _around_length(head: bytes) -> tuple[bytes, bytes]:
+    """What stands before and after the digits of a head's length; nothing where it has none."""
+    start = head.lower().find(_LENGTH_LINE) + len(_LENGTH_LINE)
+    end = head.find(b"\r", start)
+    if start < len(_LENGTH_LINE) or not head[start:end].isdigit():
+        return b"", b""
+    return head[:start], head[end:]
+
+
+_LENGTH_LINE = b"\ncontent-length: "
+_LENGTH_LONGEST = 18
+
+
+def _bad_line(text: str, version: re.Pattern[str]) -> BadHead:
+    found = version.match(text)
+    if found is not None and found[1] not in ("1.0", "1.1"):
+        return BadHead(f"HTTP/{found[1]} is not spoken here", 505)
     return BadHead("its first line is malformed")
 
 
-def _feed(parser: HttpRequestParser | HttpResponseParser, found: _Collector, head: bytes) -> None:
-    try:
-        parser.feed_data(head)
-    except HttpParserUpgrade:
-        pass  # the wish for another protocol is not granted, the message is served as it is
-    except HttpParserError as cause:
-        if isinstance(cause.__context__, BadHead):
-            raise cause.__context__ from None
-        raise BadHead(str(cause).lower() or "malformed") from cause
-    if found.complete != 1:
-        raise BadHead("the head is malformed")
+def _fields(text: str, start: int) -> tuple[Headers, dict[str, str]]:
+    """The fields from ``start`` to the empty line, and the first value of each by its small name.
+
+    Each match has one line end, so there are as many as line ends only where every line is a field;
+    and a line feed that stands alone makes the third count differ.
+    """
+    pairs = _FIELD.findall(text, start)
+    lines = text.count("\n", start)
+    if len(pairs) != lines - 1 or text.count("\r\n", start) != lines:
+        raise BadHead("a header is malformed")
+    if " \r" in text or "\t\r" in text:
+        pairs = [(name, value.rstrip(" \t")) for name, value in pairs]
+    index = {name.lower(): value for name, value in pairs}
+    if len(index) != len(pairs):
+        index = _first_values(pairs)
+    return Headers(pairs, index), index
 
 
-def _origin_form(method: bytes, target: bytes, host: bytes | None) -> bytes:
+def _first_values(pairs: list[tuple[str, str]]) -> dict[str, str]:
+    """The index where some names come twice. Raises BadHead where they must not."""
+    index: dict[str, str] = {}
+    for name, value in pairs:
+        key = name.lower()
+        if key in index and key in _SINGLE:
+            raise BadHead(f"more than one {key}")
+        index.setdefault(key, value)
+    return index
+
+
+def _origin_form(method: str, target: str, host: str | None) -> str:
     """The path of a target that names a host, which must be the Host header's."""
-    if method == b"CONNECT":
+    if method == "CONNECT":
         raise BadHead("this is no proxy", 501)
-    if (method, target) == (b"OPTIONS", b"*"):
+    if (method, target) == ("OPTIONS", "*"):
         return target
     absolute = _ABSOLUTE.match(target)
     if absolute is None:
@@ -159,42 +240,45 @@ def _origin_form(method: bytes, target: bytes, host: bytes | None) -> bytes:
     if absolute[1] != host:
         raise BadHead("the target and the Host header differ")
     path = target[absolute.end() :]
-    return path if path.startswith(b"/") else b"/" + path
+    return path if path.startswith("/") else "/" + path
 
 
-def _framing(watched: dict[bytes, bytes], *, old: bool) -> tuple[int | None, bool]:
+def _framing(index: dict[str, str], *, old: bool) -> tuple[int | None, bool]:
     """The declared length, if any, and whether the body is chunked."""
-    coding, length = watched.get(b"transfer-encoding"), watched.get(b"content-length")
+    coding, length = index.get("transfer-encoding"), index.get("content-length")
     if coding is None:
         return (None if length is None else _length(length)), False
     if length is not None:
         raise BadHead("both a length and a transfer coding")
     if old:
         raise BadHead("a transfer coding in HTTP/1.0")
-    if coding.lower() != b"chunked":
+    if coding.lower() != "chunked":
         raise BadHead("the only transfer coding spoken here is chunked", 501)
     return None, True
 
 
-def _length(value: bytes) -> int:
-    if not value.isdigit() or len(value) > 18:
+def _length(value: str) -> int:
+    if not (value.isascii() and value.isdigit() and len(value) <= _LENGTH_LONGEST):
         raise BadHead("the Content-Length is not a number")
     return int(value)
 
 
-def _expects(watched: dict[bytes, bytes], *, old: bool) -> bool:
-    if watched[b"expect"].lower() != b"100-continue":
+def _expects(index: dict[str, str], *, old: bool) -> bool:
+    if index["expect"].lower() != "100-continue":
         raise BadHead("the only expectation met here is 100-continue", 417)
     return not old
 
 
-def _closes(watched: dict[bytes, bytes], *, old: bool) -> bool:
-    """Whether the connection ends after this message, by what the message says itself.
-
-    The parser's own `should_keep_alive` has forgotten it by the time a head without a body is read.
-    """
-    value = watched.get(b"connection")
+def _closes(headers: Headers, index: dict[str, str], *, old: bool) -> bool:
+    """Whether the connection ends after this message, by what the message says itself."""
+    value = index.get("connection")
     if value is None:
         return old
-    options = {option.strip(b" \t").lower() for option in value.split(b",")}
-    return b"close" in options or (old and b"keep-alive" not in options)
+    if len(index) == len(headers) and value in _KEPT:
+        return False
+    options = {
+        option.strip(" \t").lower()
+        for line in headers.getall("connection")
+        for option in line.split(",")
+    }
+    return "close" in options or (old and "keep-alive" not in options)

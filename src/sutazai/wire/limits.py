@@ -7,9 +7,6 @@ from dataclasses import dataclass
 HIGH_WATER = 64 * 1024
 """Bytes of a body kept for a slow reader before the peer is made to wait."""
 
-LOW_WATER = 16 * 1024
-"""Bytes at which a peer that was made to wait may go on."""
-
 LINGER = 2.0
 """Seconds that a client has to close after its last response, while what it sends is dropped."""
 
@@ -28,9 +25,9 @@ class ServerLimits:
         header_timeout: from the first byte of a head (or from connecting) to its end.
         body_timeout: without progress of a body, in either direction.
         idle_timeout: between two requests on one connection.
-        half_closed: what a request may still take after a TCP client shut its sending side. On TCP
-            that looks the same as a client that is gone, whose work must stop; on a Unix socket the
-            two are told apart and this is not used.
+        half_closed: what a request may still take after its client shut its sending side. That is
+            what one that is gone looks like, or one that abandons its request, and work for those
+            must stop. (One that is gone from a Unix socket is told apart, and stopped at once.)
     """
 
     header: int = 32 * 1024

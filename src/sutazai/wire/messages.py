@@ -9,9 +9,13 @@ from urllib.parse import parse_qsl, unquote
 
 from sutazai.fleet.errors import BadInput, SutazaiError
 from sutazai.wire.headers import Headers
-from sutazai.wire.inbound import Inbound
+from sutazai.wire.inbound import Body
+from sutazai.wire.pushing import Pushed
 
 Pairs = Iterable[tuple[str, str]]
+"""Header fields. How a tuple of pairs is sent is remembered, so what is always the same, or nearly,
+is best given as one."""
+
 QUERY_FIELDS_MAX = 1000
 
 
@@ -36,8 +40,8 @@ class Request:
     """
 
     __slots__ = (
-        "_body", "_limit", "_path", "_query", "headers", "listener", "method", "params", "peer",
-        "target",
+        "_body", "_length", "_limit", "_path", "_query", "headers", "listener", "method", "params",
+        "peer", "target",
     )  # fmt: skip
 
     def __init__(
@@ -46,8 +50,9 @@ class Request:
         target: str,
         *,
         headers: Headers,
-        body: Inbound,
+        body: Body,
         limit: int,
+        length: int | None = None,
         listener: str = "",
         peer: str = "",
     ) -> None:
@@ -59,6 +64,7 @@ class Request:
         self.params: dict[str, str] = {}
         self._body = body
         self._limit = limit
+        self._length = length
         self._path: str | None = None
         self._query: dict[str, str] | None = None
 
@@ -87,7 +93,8 @@ class Request:
 
         Raises PeerClosed, RequestTimeout, or BadInput where its framing is broken.
         """
-        self._body.wanted = True
+        if not self._body.ended:
+            self._body.wanted = True
         return self._pieces()
 
     async def _pieces(self) -> AsyncIterator[bytes]:
@@ -96,13 +103,13 @@ class Request:
 
     async def read(self) -> bytes:
         """The whole body, once. Raises as `stream` does, and BodyTooLarge above the limit."""
-        declared = self.headers.get("content-length")
-        body = None
-        if declared is None or int(declared) <= self._limit:
-            body = await self._body.collect(self._limit)
-        if body is None:
-            raise BodyTooLarge(f"the body is longer than {self._limit} bytes", limit=self._limit)
-        return body
+        limit, body = self._limit, self._body
+        if self._length is None or self._length <= limit:
+            # Nearly always it came with the head.
+            data = body.take() if body.ended else await body.collect(limit)
+            if data is not None and len(data) <= limit:
+                return data
+        raise BodyTooLarge(f"the body is longer than {self._limit} bytes", limit=self._limit)
 
     async def json(self) -> Any:
         """The body as JSON. Raises as `read` does, and BadInput where it is not JSON."""
@@ -123,15 +130,19 @@ def _parse_query(text: str) -> dict[str, str]:
 class Response:
     """What a handler answers.
 
-    ``body`` is bytes, or an async iterator of them that is sent as it yields (chunked, unless
-    ``headers`` give a Content-Length) and closed when the client is gone. Who frames the message is
-    the server: a Transfer-Encoding in ``headers`` is an error.
+    ``body`` is bytes; or an async iterator of them that is sent as it yields, and closed when the
+    client is gone; or a `Pushed` body that is sent as it is written. The latter two are chunked,
+    unless ``headers`` give a Content-Length. Who frames the message is the server: a
+    Transfer-Encoding in ``headers`` is an error.
     """
 
     __slots__ = ("body", "headers", "status")
 
     def __init__(
-        self, status: int = 200, headers: Pairs = (), body: bytes | AsyncIterator[bytes] = b""
+        self,
+        status: int = 200,
+        headers: Pairs = (),
+        body: bytes | AsyncIterator[bytes] | Pushed = b"",
     ) -> None:
         self.status = status
         self.headers = headers
@@ -157,7 +168,7 @@ def encode_json(value: Any) -> bytes:
 
 def json_response(value: Any, status: int = 200, headers: Pairs = ()) -> Response:
     """An answer in JSON."""
-    return Response(status, [_JSON, *headers], encode_json(value))
+    return Response(status, (_JSON, *headers), encode_json(value))
 
 
 def error_response(error: SutazaiError) -> Response:

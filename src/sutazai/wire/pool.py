@@ -5,35 +5,41 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from functools import lru_cache
-from typing import TYPE_CHECKING
 
-from sutazai.fleet.errors import ConnectFailed, PeerClosed
+from sutazai.fleet.errors import BadPeer, ConnectFailed, PeerClosed
 from sutazai.wire.address import Address
 from sutazai.wire.client_connection import ClientConnection
+from sutazai.wire.dialing import Dialer
 from sutazai.wire.limits import ClientLimits
 from sutazai.wire.timer import LazyTimer
 
-if TYPE_CHECKING:
-    from ssl import SSLContext
+CONNECT_GRACE = 1.0
+"""Seconds that an opening has to come to an end after nobody wants it any more."""
 
 
 class Pool:
     """Hands out connections to ``address``, the last used first, and takes them back.
 
     Args:
+        dialer: opens them.
         on_empty: called with the pool when it has no connection any more and nobody waits.
     """
 
     __slots__ = (
-        "_closed", "_connections", "_idle", "_limits", "_none_left", "_on_empty", "_opening",
-        "_timer", "_waiters", "address",
+        "_closed", "_connections", "_dialer", "_idle", "_limits", "_loop", "_none_left",
+        "_on_empty", "_opening", "_openings", "_timer", "_waiters", "address", "route", "time",
     )  # fmt: skip
 
     def __init__(
-        self, address: Address, limits: ClientLimits, on_empty: Callable[[Pool], None]
+        self,
+        address: Address,
+        limits: ClientLimits,
+        dialer: Dialer,
+        on_empty: Callable[[Pool], None],
     ) -> None:
         self.address = address
+        self.route = dialer.route(address)
+        self._dialer = dialer
         self._limits = limits
         self._on_empty = on_empty
         self._connections: set[ClientConnection] = set()
@@ -41,23 +47,34 @@ class Pool:
         self._none_left.set()
         self._closed = False
         self._opening = 0
+        self._openings: set[asyncio.Task[None]] = set()
         self._idle: list[ClientConnection] = []
         # Who waits is given a connection, or None: the leave to open one.
         self._waiters: deque[asyncio.Future[ClientConnection | None]] = deque()
-        self._timer = LazyTimer(asyncio.get_running_loop(), self._expire)
+        self._loop = loop = asyncio.get_running_loop()
+        self.time = loop.time
+        self._timer = LazyTimer(loop, self._expire)
 
     async def acquire(self, timeout: float | None, *, fresh: bool = False) -> ClientConnection:
         """A connection to send one request on; ``fresh``: one that nobody used.
 
         Raises ConnectFailed, also after ``timeout`` seconds.
         """
-        if not fresh and (connection := self._take_idle()) is not None:
+        if not fresh and (connection := self.take_idle()) is not None:
             return connection
         try:
             async with asyncio.timeout(timeout):
                 return await self._wait_or_open(fresh)
         except TimeoutError as cause:
             raise ConnectFailed(f"no connection to {self.address} within {timeout:g} s") from cause
+
+    def take_idle(self) -> ClientConnection | None:
+        """A connection that is open and free, if there is one."""
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.usable:
+                return connection
+        return None
 
     async def close(self) -> None:
         """Close every connection, and wait until they are closed; requests fail with PeerClosed."""
@@ -67,7 +84,14 @@ class Pool:
             waiter.set_exception(PeerClosed("the client is closed"))
         for connection in list(self._connections):
             connection.drop()
+        await asyncio.gather(*self._openings, return_exceptions=True)
         await self._none_left.wait()
+
+    def drop_idle(self) -> None:
+        """Close what nobody uses: new connections are to be others."""
+        for connection in list(self._idle):
+            connection.drop()
+        self._idle.clear()
 
     # what connections call
 
@@ -78,10 +102,10 @@ class Pool:
             connection.drop()
 
     def release(self, connection: ClientConnection) -> None:
-        if (waiter := self._next_waiter()) is not None:
+        if self._waiters and (waiter := self._next_waiter()) is not None:
             waiter.set_result(connection)
         elif len(self._idle) < self._limits.idle_connections:
-            connection.idle_since = asyncio.get_running_loop().time()
+            connection.idle_since = self.time()
             self._idle.append(connection)
             if len(self._idle) == 1:
                 self._timer.set(self._limits.idle_timeout)
@@ -97,13 +121,6 @@ class Pool:
         self._offer_place()
 
     # places and waiting
-
-    def _take_idle(self) -> ClientConnection | None:
-        while self._idle:
-            connection = self._idle.pop()
-            if connection.usable:
-                return connection
-        return None
 
     async def _wait_or_open(self, fresh: bool) -> ClientConnection:
         while True:
@@ -128,7 +145,7 @@ class Pool:
 
     async def _wait(self) -> ClientConnection | None:
         waiter: asyncio.Future[ClientConnection | None]
-        waiter = asyncio.get_running_loop().create_future()
+        waiter = self._loop.create_future()
         self._waiters.append(waiter)
         try:
             return await waiter
@@ -159,7 +176,7 @@ class Pool:
         if taken < self._limits.connections and (waiter := self._next_waiter()) is not None:
             self._opening += 1
             waiter.set_result(None)
-        elif taken == 0:
+        elif taken == 0 and not self._openings:
             self._timer.cancel()
             self._on_empty(self)
 
@@ -167,36 +184,39 @@ class Pool:
 
     async def _open(self) -> ClientConnection:
         """A new connection on the place that was taken for it."""
-        connection = ClientConnection(self, self._limits.header)
+        connection = ClientConnection(self, self._limits.header, self._loop)
+        # In a task of its own, because uvloop leaks the socket of an opening that is cancelled.
+        dialing = self._dialer.dial(self.address, connection)
+        opening = self._loop.create_task(dialing, name="wire-connect")
+        self._openings.add(opening)
+        opening.add_done_callback(self._opened)
         try:
-            await self._connect(connection)
+            await asyncio.shield(opening)
         except BaseException:
-            # Said here, because uvloop does not report the end of a connection whose opening was
-            # cancelled after `connection_made`.
             self._opening -= 1
-            self.lost(connection)
+            opening.add_done_callback(lambda opened: self._give_up(connection, opened))
+            self._loop.call_later(CONNECT_GRACE, opening.cancel)
             raise
         self._opening -= 1
-        if not connection.usable:
-            raise ConnectFailed(f"{self.address} closed the connection at once")
-        return connection
+        if connection.usable:
+            return connection
+        if not connection.untouched:
+            raise BadPeer(f"{self.address} speaks before it is asked: it is no HTTP server")
+        raise ConnectFailed(f"{self.address} closed the connection at once")
 
-    async def _connect(self, connection: ClientConnection) -> None:
-        loop, address = asyncio.get_running_loop(), self.address
-        try:
-            if address.scheme == "unix":
-                await loop.create_unix_connection(lambda: connection, address.socket)
-                return
-            tls = _tls_context() if address.scheme == "https" else None
-            await loop.create_connection(lambda: connection, address.host, address.port, ssl=tls)
-        except OSError as cause:
-            raise ConnectFailed(
-                f"no connection to {address}: {cause.strerror or cause}",
-                hint="is the server running there?",
-            ) from cause
+    def _opened(self, opening: asyncio.Task[None]) -> None:
+        self._openings.discard(opening)
+        self._offer_place()
+
+    def _give_up(self, connection: ClientConnection, opened: asyncio.Task[None]) -> None:
+        """Nobody wants ``connection`` any more, whatever came of its opening."""
+        if opened.cancelled() or opened.exception() is not None:
+            self.lost(connection)
+        else:
+            connection.drop()  # and is lost when it has closed
 
     def _expire(self) -> None:
-        now = asyncio.get_running_loop().time()
+        now = self.time()
         oldest = now - self._limits.idle_timeout
         kept = []
         for connection in self._idle:
@@ -207,13 +227,3 @@ class Pool:
         self._idle = kept
         if kept:
             self._timer.set(min(c.idle_since for c in kept) - oldest)
-
-
-@lru_cache(maxsize=1)
-def _tls_context() -> SSLContext:
-    # Imported here because few processes speak TLS, and the certificates take a megabyte.
-    from ssl import create_default_context
-
-    context = create_default_context()
-    context.set_alpn_protocols(["http/1.1"])
-    return context

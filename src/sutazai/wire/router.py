@@ -41,6 +41,7 @@ class Router:
 
     def __init__(self) -> None:
         self._root = _Node()
+        self._plain: dict[str, dict[str, Handler]] = {}  # by path and method, where no name is
 
     def add(self, method: str, pattern: str, handler: Handler) -> None:
         """Serve ``method`` on ``pattern``. Raises ValueError for a pattern that means nothing."""
@@ -56,6 +57,8 @@ class Router:
         if method in node.routes:
             raise ValueError(f"{method} {pattern} is served already")
         node.routes[method] = (handler, tuple(name.removesuffix("...") for name in names))
+        if not names:
+            self._plain.setdefault(pattern, {})[method] = handler
 
     async def __call__(self, request: Request) -> Response:
         """The chosen handler's answer; its SutazaiErrors, 404 and 405 as JSON."""
@@ -65,6 +68,9 @@ class Router:
             return error_response(error)
 
     def _choose(self, request: Request) -> Handler:
+        plain = self._plain.get(request.target)
+        if plain is not None and (handler := plain.get(request.method)) is not None:
+            return handler
         segments = request.raw_path.split("/")[1:]  # none for the target *
         search = _Search(request.method, segments)
         route = search.below(self._root, 0) if segments else None

@@ -37,8 +37,8 @@ class Server:
         self.limits = limits
         self.closing = False
         self._connections: set[Connection] = set()
-        self._listeners: list[asyncio.Server] = []
-        self._paths: list[tuple[str, int]] = []
+        self._listeners: list[tuple[str, asyncio.Server]] = []
+        self._paths: list[tuple[str, str, int]] = []
         self._empty = asyncio.Event()
         self._empty.set()
 
@@ -57,7 +57,7 @@ class Server:
         tune(sock)
         start = loop.create_unix_server if sock.family == socket.AF_UNIX else loop.create_server
         listener = await start(lambda: Connection(self, name), sock=sock, backlog=BACKLOG)
-        self._listeners.append(listener)
+        self._listeners.append((name, listener))
 
     async def listen_tcp(self, host: str, port: int, name: str) -> int:
         """Accept on a TCP port, 0 for any free one; the port is given back.
@@ -74,15 +74,25 @@ class Server:
         Raises PortTaken where somebody listens there, BadInput where the path cannot be used.
         """
         sock = _bind_unix(os.fspath(path))
-        self._paths.append((os.fspath(path), os.stat(path).st_ino))
+        self._paths.append((name, os.fspath(path), os.stat(path).st_ino))
         await self.listen(sock, name)
+
+    async def unlisten(self, name: str) -> None:
+        """Stop accepting on the listeners called ``name``; their connections end politely.
+
+        That is, after what is being answered on them. Others are not touched, and where there is no
+        such listener nothing happens.
+        """
+        self._stop_listening({name})
+        for connection in list(self._connections):
+            if connection.listener == name:
+                connection.retire()
+        await asyncio.sleep(0)  # event loops close sockets in their next round
 
     async def close(self, grace: float = 5.0) -> None:
         """Stop accepting, let requests end for ``grace`` seconds, then cut what is left."""
         self.closing = True
-        for listener in self._listeners:
-            listener.close()
-        self._remove_paths()
+        self._stop_listening({name for name, _ in self._listeners})
         for connection in list(self._connections):
             connection.retire()
         try:
@@ -100,8 +110,16 @@ class Server:
             await asyncio.wait(tasks, timeout=PATIENCE)
         await self._empty.wait()
 
-    def _remove_paths(self) -> None:
-        for path, inode in self._paths:
+    def _stop_listening(self, names: set[str]) -> None:
+        for name, listener in self._listeners:
+            if name in names:
+                listener.close()
+        self._listeners = [each for each in self._listeners if each[0] not in names]
+        self._remove_paths([each for each in self._paths if each[0] in names])
+        self._paths = [each for each in self._paths if each[0] not in names]
+
+    def _remove_paths(self, paths: list[tuple[str, str, int]]) -> None:
+        for _, path, inode in paths:
             try:
                 if os.stat(path).st_ino == inode:  # not a successor's
                     os.unlink(path)

@@ -13,10 +13,11 @@ class LazyTimer:
     looks at the deadline when it fires. A request thus costs two assignments and no timer.
     """
 
-    __slots__ = ("_armed_for", "_callback", "_deadline", "_handle", "_loop")
+    __slots__ = ("_armed_for", "_callback", "_deadline", "_handle", "_loop", "_time")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> None:
         self._loop = loop
+        self._time = loop.time
         self._callback = callback
         self._deadline: float | None = None
         self._armed_for = 0.0
@@ -27,7 +28,7 @@ class LazyTimer:
         if seconds is None:
             self._deadline = None
             return
-        self._deadline = deadline = self._loop.time() + seconds
+        self._deadline = deadline = self._time() + seconds
         if self._handle is None or deadline < self._armed_for:
             self._arm(deadline)
 
@@ -47,7 +48,7 @@ class LazyTimer:
         self._handle = None
         if self._deadline is None:
             return
-        if self._loop.time() < self._deadline:
+        if self._time() < self._deadline:
             self._arm(self._deadline)
             return
         self._deadline = None

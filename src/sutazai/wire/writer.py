@@ -25,20 +25,16 @@ class Writer:
     The owner passes the transport's `pause_writing`, `resume_writing` and `connection_lost` on.
     """
 
-    __slots__ = ("_paused", "_transport", "_waiter", "lost")
+    __slots__ = ("_waiter", "lost", "paused", "transport")
 
     def __init__(self, transport: asyncio.Transport) -> None:
-        self._transport = transport
-        self._paused = self.lost = False
+        self.transport = transport
+        self.paused = self.lost = False
         self._waiter: asyncio.Future[None] | None = None
 
-    @property
-    def paused(self) -> bool:
-        """Whether the peer takes less than was written."""
-        return self._paused
-
     def pause(self) -> None:
-        self._paused = True
+        """The peer takes less than was written."""
+        self.paused = True
 
     def lose(self) -> None:
         """The connection is lost: what is written from now on goes nowhere."""
@@ -46,30 +42,30 @@ class Writer:
         self.resume()
 
     def resume(self) -> None:
-        self._paused = False
+        self.paused = False
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
     def write(self, data: bytes) -> None:
-        self._transport.write(data)
+        self.transport.write(data)
 
     def write_all(self, head: bytes, body: bytes) -> None:
         """A head and its body in one go."""
         if len(body) <= COALESCED_MAX:
-            self._transport.write(head + body)
+            self.transport.write(head + body)
         else:
-            self._transport.writelines((head, body))
+            self.transport.writelines((head, body))
 
     def write_chunk(self, piece: bytes) -> None:
         """One chunk of a chunked body; ``piece`` is not empty."""
         if len(piece) <= COALESCED_MAX:
-            self._transport.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+            self.transport.write(b"%x\r\n%b\r\n" % (len(piece), piece))
         else:
-            self._transport.writelines((b"%x\r\n" % len(piece), piece, b"\r\n"))
+            self.transport.writelines((b"%x\r\n" % len(piece), piece, b"\r\n"))
 
     async def drain(self, stall: float | None) -> None:
         """Wait until the peer took enough. Raises Stalled after ``stall`` seconds."""
-        while self._paused:
+        while self.paused:
             self._waiter = asyncio.get_running_loop().create_future()
             try:
                 async with asyncio.timeout(stall):
@@ -113,8 +109,8 @@ async def send_pieces(
         writer.write(LAST_CHUNK)
 
 
-async def close_iterator(body: object) -> None:
-    """Let an iterator that was not used to its end give up what it holds."""
+async def close_body(body: object) -> None:
+    """Let a body that was not used to its end give up what it holds."""
     close = getattr(body, "aclose", None)
     if close is not None:
         await close()
