@@ -10,7 +10,8 @@ from collections import Counter
 import pytest
 
 from sutazai.fleet import catalogue
-from sutazai.fleet.spec import Agent, Pool, Priority, Rank, Runtime, Temperature
+from sutazai.fleet.declared import Priority
+from sutazai.fleet.spec import Agent, Pool, Rank, Runtime, Temperature
 
 PORTS = {
     "orchestration": {

@@ -6,7 +6,8 @@ import pytest
 
 from sutazai.fleet.fit import Machine, llm_memory, reserved_memory, running_shares
 from sutazai.fleet.problems import Severity
-from sutazai.fleet.spec import MIB, EmbeddedLlm, Fleet
+from sutazai.fleet.serving import EmbeddedLlm
+from sutazai.fleet.spec import MIB, Fleet
 from tests.fleet.fleets import GIB, fleet_of, found, told
 
 QUIET = "backends: {o: {url: 'http://far:11434', slots: 1000}}\n"

@@ -16,7 +16,8 @@ from sutazai.fleet.ports import (
     local_port,
     moved,
 )
-from sutazai.fleet.spec import Agent, Backend, Fleet, Ports, Runtime, Service
+from sutazai.fleet.serving import Backend
+from sutazai.fleet.spec import Agent, Fleet, Ports, Runtime, Service
 from tests.fleet.fleets import fleet_of
 
 

@@ -17,7 +17,7 @@ Catalogue = Mapping[str, Mapping[str, Any]]
 DEEP = ("health", "sampling")
 """What an entry of the user's merges key by key; everything else it replaces as a whole."""
 
-_SECTIONS = ("agents", "services", "backends", "tiers")
+_SECTIONS = ("agents", "services", "backends", "tiers", "clients")
 _FREE = ("options", "environment")
 _OF_RUNTIME = {
     "python": {"class", "prompt", "options"},

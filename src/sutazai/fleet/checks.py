@@ -16,6 +16,7 @@ from sutazai.fleet.ports import Listener, listeners, local_port
 from sutazai.fleet.positions import NOWHERE, Path, Positions
 from sutazai.fleet.problems import Problem, Severity
 from sutazai.fleet.secrets import is_reference
+from sutazai.fleet.serving_checks import check_serving
 from sutazai.fleet.spec import Agent, Fleet, Rank, Runtime, Service, Temperature, Unit
 
 __all__ = ["Machine", "Problem", "Severity", "check_fleet"]
@@ -40,6 +41,7 @@ def check_fleet(fleet: Fleet, machine: Machine, positions: Positions = NOWHERE) 
         *_ports(fleet, positions),
         *_runtimes(fleet, positions),
         *_addresses(fleet, positions),
+        *check_serving(fleet, machine, positions),
         *check_fit(fleet, machine, positions),
     ]
     return sorted(found, key=lambda problem: (problem.line, problem.column))
@@ -185,6 +187,8 @@ def _addresses_that_are_doors(
 ) -> Found:
     """Addresses of what others run that lead back to the fleet's own front doors."""
     for path, label, url in _urls(fleet):
+        if path[0] == "backends" and fleet.backends[str(path[1])].managed is not None:
+            continue  # it listens there itself
         listener = by_port.get(local_port(url) or 0)
         if listener is not None and _is_door(fleet, listener):
             yield positions.problem(

@@ -6,7 +6,8 @@
     ├── BadFleet             the fleet file cannot be used            (exit 2, HTTP 422)
     ├── BadInput             a request or an option cannot be used    (exit 2, HTTP 400)
     ├── Refused              not allowed                              (exit 3, HTTP 403)
-    │   └── Unauthenticated  no or a wrong token or key               (exit 3, HTTP 401)
+    │   ├── Unauthenticated  no or a wrong token or key               (exit 3, HTTP 401)
+    │   └── TaskStopped      its budget is spent, or it went in circles
     ├── NotFound             no such agent, run, model, file          (exit 4, HTTP 404)
     ├── Conflict             it cannot be done in the present state   (exit 5, HTTP 409)
     │   ├── AlreadyRunning   a fleet runs on this state folder
@@ -83,6 +84,10 @@ class Refused(SutazaiError):
 
 class Unauthenticated(Refused):
     http_status = 401
+
+
+class TaskStopped(Refused):
+    pass
 
 
 class NotFound(SutazaiError):

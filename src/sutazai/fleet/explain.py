@@ -20,7 +20,13 @@ FEW = 14
 
 NAME_RULE = "lower-case letters, digits and single dashes, a letter first"
 
-_SECTIONS = {"agents": "agent", "services": "service", "backends": "backend", "tiers": "tier"}
+_SECTIONS = {
+    "agents": "agent",
+    "services": "service",
+    "backends": "backend",
+    "tiers": "tier",
+    "clients": "client",
+}
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,17 @@ from sutazai.fleet.desired import Shape
 
 
 class Endpoint(Shape):
-    """One ready instance. ``address`` is in `wire` form (`unix:/…`, `http://…`)."""
+    """One ready instance. ``address`` is in `wire` form (`unix:/…`, `http://…`).
+
+    ``revision`` is that of the fleet it runs. One that is ``draining`` ends what it has begun and
+    gets no new calls.
+    """
 
     agent: str
     instance: str
     address: str
+    revision: int = 0
+    draining: bool = False
 
 
 class EndpointFacts(Shape):

@@ -11,16 +11,8 @@ from sutazai.fleet.desired import Kind
 from sutazai.fleet.ports import local_port
 from sutazai.fleet.positions import Path, Positions
 from sutazai.fleet.problems import Problem, Severity
-from sutazai.fleet.spec import (
-    MIB,
-    Agent,
-    EmbeddedLlm,
-    Fleet,
-    Pool,
-    Runtime,
-    Service,
-    Temperature,
-)
+from sutazai.fleet.serving import Backend, EmbeddedLlm
+from sutazai.fleet.spec import MIB, Agent, Fleet, Pool, Runtime, Service, Temperature
 from sutazai.fleet.units import format_size
 
 PLANES = 256 * MIB
@@ -51,12 +43,14 @@ _QUANTISED = re.compile(r"q(\d)(?!\d)", re.IGNORECASE)
 class Machine:
     """What there is: ``memory`` in bytes, ``cores``, and the embedded model's file if one looked.
 
-    ``model_size`` is that file's size in bytes; without it the model's name is read.
+    ``model_size`` is that file's size in bytes; without it the model's name is read. ``missing``
+    are programs that managed backends need and that were looked for in vain.
     """
 
     memory: int
     cores: float
     model_size: int | None = None
+    missing: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -87,7 +81,17 @@ def reserved_memory(fleet: Fleet, model_size: int | None = None) -> int:
 
 def running_shares(fleet: Fleet, model_size: int | None = None) -> list[Share]:
     """All that runs on this machine while nobody asks for anything: hot agents, services, LLM."""
-    return [*_agent_shares(fleet), *_service_shares(fleet), *_llm_shares(fleet, model_size)]
+    return [
+        *_agent_shares(fleet),
+        *_service_shares(fleet),
+        *_managed_shares(fleet),
+        *_llm_shares(fleet, model_size),
+    ]
+
+
+def managed_unit(backend: str) -> str:
+    """What the unit of a backend that the fleet starts is called in status, logs and events."""
+    return f"ollama-{backend}"
 
 
 def llm_memory(llm: EmbeddedLlm, model_size: int | None = None) -> int:
@@ -144,6 +148,15 @@ def _is_here(unit: Agent | Service) -> bool:
     """Whether it takes this machine's memory: all that runs here, whoever started it."""
     url = unit.url or ""
     return unit.runtime is not Runtime.REMOTE or url.startswith("unix:") or bool(local_port(url))
+
+
+def _managed_shares(fleet: Fleet) -> list[Share]:
+    """The LLM servers that the fleet starts. Without `threads` they take idle cores."""
+    return [
+        Share(managed_unit(name), Kind.SERVICE, Pool.INFRASTRUCTURE, one.memory, one.threads or 0)
+        for name, backend in fleet.backends.items()
+        if (one := backend.managed) is not None
+    ]
 
 
 def _llm_shares(fleet: Fleet, model_size: int | None) -> list[Share]:
@@ -261,7 +274,11 @@ def _cores(machine: Machine, positions: Positions, shares: list[Share]) -> Itera
 
 
 def _slots(fleet: Fleet, positions: Positions) -> Iterator[Problem]:
-    slots = sum(backend.slots for backend in fleet.backends.values()) or fleet.llm.slots
+    found = [_slots_of(backend) for backend in fleet.backends.values()]
+    known = [slots for slots in found if slots is not None]
+    if len(known) < len(fleet.backends):
+        return  # how many there are is found by measuring
+    slots = sum(known) or fleet.llm.slots
     hot = sum(
         agent.replicas for agent in fleet.agents.values() if agent.temperature is Temperature.HOT
     )
@@ -276,3 +293,8 @@ def _slots(fleet: Fleet, positions: Positions) -> Iterator[Problem]:
         severity=Severity.WARNING,
         at_key=True,
     )
+
+
+def _slots_of(backend: Backend) -> int | None:
+    managed = backend.managed
+    return backend.slots or (managed.parallel if managed is not None else None)

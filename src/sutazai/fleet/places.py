@@ -76,6 +76,21 @@ class Places:
         """The gateway's copy of which instances are ready."""
         return self.state / "endpoints.json"
 
+    @property
+    def calls(self) -> Path:
+        """The gateway's record of calls and its dead letters."""
+        return self.state / "gateway-calls.sqlite"
+
+    @property
+    def budgets(self) -> Path:
+        """What keys have used today, as the gateway has counted it."""
+        return self.state / "budgets.json"
+
+    @property
+    def paused(self) -> Path:
+        """There while agents' calls to models are held."""
+        return self.state / "paused"
+
     # for as long as the machine is up
     @property
     def lock(self) -> Path:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from sutazai.fleet.errors import BadInput
 from sutazai.fleet.positions import NOWHERE, Path, Positions
 from sutazai.fleet.problems import bad_fleet
+from sutazai.fleet.serving import Backend
 from sutazai.fleet.spec import Agent, Fleet, Ports, Runtime, Service, Unit
 
 _THIS_MACHINE = ("localhost", "::1", "0.0.0.0")  # noqa: S104 (compared, never bound)
@@ -55,7 +56,8 @@ def assigned(fleet: Fleet, positions: Positions = NOWHERE) -> Fleet:
 def moved(fleet: Fleet, base: int) -> Fleet:
     """``fleet`` with every port that it listens on shifted so that control's is ``base``.
 
-    Addresses of backends and of what is `remote` stay: somebody else listens there.
+    Addresses of what is `remote` and of backends stay, for somebody else listens there; those of
+    managed backends move.
     Raises BadInput where a port would leave 1-65535.
     """
     shift = base - fleet.ports.control
@@ -72,6 +74,7 @@ def moved(fleet: Fleet, base: int) -> Fleet:
             "ports": _moved_range(fleet.ports, shift),
             "agents": {name: _moved_unit(agent, shift) for name, agent in fleet.agents.items()},
             "services": {name: _moved_unit(unit, shift) for name, unit in fleet.services.items()},
+            "backends": {name: _moved_backend(one, shift) for name, one in fleet.backends.items()},
         }
     )
 
@@ -93,6 +96,11 @@ def listeners(fleet: Fleet) -> list[Listener]:
             Listener(unit.port, f"service `{name}`", ("services", name, "port"))
             for name, unit in fleet.services.items()
             if unit.port is not None and unit.enabled and unit.runtime is not Runtime.REMOTE
+        ),
+        *(
+            Listener(port, f"backend `{name}`", ("backends", name, "url"))
+            for name, backend in fleet.backends.items()
+            if backend.managed is not None and (port := local_port(backend.url)) is not None
         ),
     ]
 
@@ -155,3 +163,13 @@ def _moved_range(ports: Ports, shift: int) -> Ports:
 
 def _moved_unit(unit: _Unit, shift: int) -> _Unit:
     return unit.model_copy(update={"port": unit.port + shift}) if unit.port else unit
+
+
+def _moved_backend(backend: Backend, shift: int) -> Backend:
+    port = local_port(backend.url)
+    if backend.managed is None or port is None:
+        return backend
+    parts = urlsplit(backend.url)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    url = parts._replace(netloc=f"{host}:{port + shift}").geturl()
+    return backend.model_copy(update={"url": url})

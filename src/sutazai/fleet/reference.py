@@ -13,7 +13,9 @@ from sutazai.fleet.schema import fleet_schema
 from sutazai.fleet.spec import MEMORY_CLASSES, RESERVATION
 from sutazai.fleet.units import DURATION_PATTERN, SIZE_PATTERN, format_size
 
-_SECTIONS = ("agents", "services", "backends", "tiers", "llm", "gateway", "ports", "memory")
+_SECTIONS = (
+    "agents", "services", "backends", "tiers", "clients", "llm", "gateway", "ports", "memory",
+)  # fmt: skip
 _BOUNDS = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most"}
 _PATTERNS = {SIZE_PATTERN: "size", DURATION_PATTERN: "duration"}
 
@@ -112,27 +114,37 @@ def _example() -> str:
 
 
 def _section(path: str, node: dict[str, Any], schema: dict[str, Any]) -> list[str]:
-    """The section at ``path``, and those of what it holds."""
-    named = "patternProperties" in node
-    model = _model(node, schema)
-    title = f"`{path}.NAME`" if named else f"`{path}`"
-    parts = [f"## {title}\n", f"{model['description']}\n", _table(model, schema)]
+    """The section of the models at ``path``, and those of what they hold."""
+    suffix, reference = _held(node)
+    model = _resolve(reference, schema)
+    path += suffix
+    parts = [f"## `{path}`\n", f"{model['description']}\n", _table(model, schema)]
     for key, child in model["properties"].items():
         if _is_model(child, schema):
-            parts += _section(f"{path}.NAME.{key}" if named else f"{path}.{key}", child, schema)
+            parts += _section(f"{path}.{key}", child, schema)
     return parts
 
 
-def _model(node: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
-    """The model that ``node`` refers to, itself or for each of its names."""
+def _held(node: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """What ``node`` holds one or several of, and how that is shown in a path."""
+    for choice in node.get("anyOf", ()):
+        if choice.get("type") != "null":
+            return _held(choice)
     for entry in node.get("patternProperties", {}).values():
-        node = entry
+        return ".NAME", entry
+    if isinstance(node.get("additionalProperties"), dict):
+        return ".NAME", node["additionalProperties"]
+    return ("[]", node["items"]) if "items" in node else ("", node)
+
+
+def _resolve(node: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
     model: dict[str, Any] = schema["$defs"][node["$ref"].rpartition("/")[2]]
     return model
 
 
 def _is_model(node: dict[str, Any], schema: dict[str, Any]) -> bool:
-    return "$ref" in node and "properties" in _model(node, schema)
+    held = _held(node)[1]
+    return "$ref" in held and "properties" in _resolve(held, schema)
 
 
 def _table(model: dict[str, Any], schema: dict[str, Any]) -> str:
@@ -148,18 +160,20 @@ def _default(node: dict[str, Any]) -> str:
     default = node.get("default")
     if default is None or default in ("", []):
         return ""
+    if isinstance(default, list) and isinstance(default[0], dict):
+        return f"{len(default)} of them"
     return f"`{default}`" if isinstance(default, str) else f"`{json.dumps(default)}`"
 
 
 def _meaning(node: dict[str, Any], schema: dict[str, Any]) -> str:
-    described = node if "description" in node else _model(node, schema)
+    described = node if "description" in node else _resolve(_held(node)[1], schema)
     return str(described["description"])
 
 
 def _kind(node: dict[str, Any], schema: dict[str, Any]) -> str:
     """What a key may hold, in a few words."""
     if "$ref" in node:
-        target = _model(node, schema)
+        target = _resolve(node, schema)
         return _choices(target["enum"]) if "enum" in target else "keys, see below"
     if "anyOf" in node:
         kinds = [_kind(each, schema) for each in node["anyOf"] if each.get("type") != "null"]
@@ -167,14 +181,14 @@ def _kind(node: dict[str, Any], schema: dict[str, Any]) -> str:
     if "enum" in node or "const" in node:
         return _choices(node.get("enum") or [node["const"]])
     if node["type"] == "array":
-        return "list of texts"
+        return "list, see below" if _is_model(node, schema) else "list of texts"
     if node["type"] == "object":
         return _map_kind(node, schema)
     return _scalar_kind(node)
 
 
 def _map_kind(node: dict[str, Any], schema: dict[str, Any]) -> str:
-    if "patternProperties" in node:
+    if "patternProperties" in node or _is_model(node, schema):
         return "by name, see below"
     values = node.get("additionalProperties")
     return f"{_kind(values, schema)}s by name" if isinstance(values, dict) else "any keys"

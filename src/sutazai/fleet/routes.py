@@ -1,23 +1,73 @@
-"""Policy for the gateway: where calls go. Control makes it, the gateway keeps a copy.
+"""Policy for the gateway: where calls go and what callers may. Control makes it, the gateway keeps
+a copy.
 
-Holds secrets (keys of agents, API keys of backends), so its copy on disk has mode 0600.
+Holds secrets (keys of agents, API keys of backends), so its copy on disk has mode 0600. Parts of
+the fleet file that mean the same to the gateway stand here as they are declared (`serving`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import Field
+
+from sutazai.fleet.declared import Dialect, Priority
 from sutazai.fleet.desired import Shape
-from sutazai.fleet.spec import Dialect, Priority
+from sutazai.fleet.serving import (
+    AUTO_RULES,
+    AutoRule,
+    Balance,
+    Budget,
+    Cache,
+    ContextPolicy,
+    Entra,
+    Queue,
+    Record,
+    Timeouts,
+    WorkBudget,
+)
+
+
+class PinnedRoute(Shape):
+    """How a model is loaded: its context in tokens, other options, seconds that it stays idle."""
+
+    context: int | None = None
+    options: Mapping[str, Any] = Field(default_factory=dict)
+    keep_alive: float | None = None
 
 
 class BackendRoute(Shape):
-    """One LLM server. ``address`` is in `wire` form (`http://…` or `unix:/…`)."""
+    """One LLM server. ``address`` is in `wire` form (`http://…` or `unix:/…`).
+
+    ``slots`` and ``loaded_models`` are None where the gateway has to find them out; ``check`` is
+    None where the server is never asked for a token on its own account. ``entra`` holds the secret
+    itself. ``embedded`` marks our own llama.cpp server.
+    """
 
     name: str
     address: str
     dialect: Dialect
-    slots: int = 1
+    slots: int | None = None
     weight: float = 1.0
     api_key: str | None = None
+    api_version: str | None = None
+    entra: Entra | None = None
+    ca: str | None = None
+    models: Mapping[str, PinnedRoute] = Field(default_factory=dict)
+    loaded_models: int | None = None
+    timeouts: Timeouts = Timeouts()
+    check: float | None = None
+    embedded: bool = False
+
+
+class VersionRoute(Shape):
+    """One of several models behind a tier, with its share of tasks."""
+
+    name: str
+    model: str
+    backends: tuple[str, ...] = ()
+    weight: float = 1.0
 
 
 class TierRoute(Shape):
@@ -26,27 +76,44 @@ class TierRoute(Shape):
     name: str
     model: str | None = None
     backends: tuple[str, ...] = ()
+    versions: tuple[VersionRoute, ...] = ()
+    fallback: tuple[str, ...] = ()
 
 
 class Key(Shape):
-    """What identifies an agent, or any client, to the gateway."""
+    """What identifies an agent, or any client, to the gateway. ``tiers`` empty means all."""
 
     name: str
     secret: str
     priority: Priority = Priority.MEDIUM
     admin: bool = False
+    agent: bool = False
+    tiers: tuple[str, ...] = ()
+    context: ContextPolicy = ContextPolicy.REJECT
+    budget: Budget = Budget()
+    task_budget: WorkBudget = WorkBudget()
 
 
 class Door(Shape):
-    """The front door of one agent: its stable port, and a fixed address if it runs elsewhere."""
+    """The front door of one agent: its stable port, and a fixed address if it runs elsewhere.
+
+    ``weights`` shares calls out among revisions; a revision that is not named has weight one, and
+    one of weight nought gets no new calls.
+    """
 
     agent: str
     port: int | None = None
     address: str | None = None
+    balance: Balance = Balance.LEAST_LOADED
+    weights: Mapping[int, float] = Field(default_factory=dict)
 
 
 class Routes(Shape):
-    """Everything the gateway needs to serve without control. Durations in seconds."""
+    """Everything the gateway needs to serve without control. Durations in seconds.
+
+    ``aliases`` are other names of tiers and models. ``repeats`` is how often the same call may be
+    made in one task, None for any number.
+    """
 
     revision: int
     backends: tuple[BackendRoute, ...] = ()
@@ -54,5 +121,10 @@ class Routes(Shape):
     keys: tuple[Key, ...] = ()
     doors: tuple[Door, ...] = ()
     keyless: bool = True
-    queue_limit: int = 10_000
-    queue_wait: float = 300.0
+    queue: Queue = Queue()
+    cache: Cache = Cache()
+    record: Record = Record()
+    aliases: Mapping[str, str] = Field(default_factory=dict)
+    auto: tuple[AutoRule, ...] = AUTO_RULES
+    repeats: int | None = 20
+    run_budget: WorkBudget = WorkBudget()

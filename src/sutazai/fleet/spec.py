@@ -7,46 +7,29 @@ fit) is found by ``fleet.checks``, not here.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
-    StringConstraints,
     field_validator,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
 
-from sutazai.fleet.ids import NAME_MAX, NAME_PATTERN
+from sutazai.fleet.declared import Interval, Name, Port, Priority, Spec, wrong
+from sutazai.fleet.serving import (
+    Backend,
+    Balance,
+    Budget,
+    Client,
+    ContextPolicy,
+    EmbeddedLlm,
+    Gateway,
+    Tier,
+    WorkBudget,
+)
 from sutazai.fleet.units import Duration, Size, parse_size
 
-Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=NAME_MAX)]
-Port = Annotated[int, Field(ge=1, le=65535)]
 MIB = 1024**2
-
-
-def _not_nothing(seconds: float) -> float:
-    if seconds < 0.001:
-        raise ValueError("expected 1ms at least")
-    return seconds
-
-
-Interval = Annotated[Duration, AfterValidator(_not_nothing)]
-"""A duration that is waited again and again, so it cannot be nothing."""
-
-
-def _wrong(key: str, message: str) -> PydanticCustomError:
-    """What a check of several keys raises; ``key`` is the one a reader should look at."""
-    return PydanticCustomError("wrong", "{message}", {"key": key, "message": message})
-
-
-class Spec(BaseModel):
-    """A part of the fleet file: immutable, no unknown keys."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
 class Runtime(StrEnum):
@@ -66,12 +49,6 @@ class Temperature(StrEnum):
     COLD = "cold"
 
 
-class Priority(StrEnum):
-    HIGH = "high"
-    MEDIUM = "medium"
-    LOW = "low"
-
-
 class Rank(StrEnum):
     """The place in the hierarchy: workers ↔ team leads ↔ orchestrators."""
 
@@ -87,13 +64,6 @@ class Pool(StrEnum):
     CRITICAL = "critical"
     STANDARD = "standard"
     MONITORING = "monitoring"
-
-
-class Dialect(StrEnum):
-    """The API an LLM backend speaks."""
-
-    OPENAI = "openai"
-    OLLAMA = "ollama"
 
 
 MEMORY_CLASSES: dict[str, int] = {
@@ -184,7 +154,7 @@ class Unit(Spec):
             Runtime.REMOTE: ("url", self.url),
         }
         if self.runtime in needs and not needs[self.runtime][1]:
-            raise _wrong("runtime", f"runtime {self.runtime} needs `{needs[self.runtime][0]}`")
+            raise wrong("runtime", f"runtime {self.runtime} needs `{needs[self.runtime][0]}`")
         return self
 
 
@@ -207,17 +177,30 @@ class Agent(Unit):
     capabilities: tuple[Name, ...] = Field((), description="What tasks can ask for.")
     tier: Name = Field("standard", description="Class of model it asks by default.")
     sampling: Sampling = Field(default_factory=Sampling)
+    tiers: tuple[Name, ...] = Field((), description="Tiers it may ask for; without any, all.")
+    context: ContextPolicy = Field(
+        ContextPolicy.REJECT,
+        description="Prompts longer than the model's context: `reject` them, `window` (keep the "
+        "system's and the newest turns) or `another-tier`.",
+    )
+    budget: Budget = Field(default_factory=Budget, description="What its key may use.")
+    task_budget: WorkBudget = Field(
+        default_factory=WorkBudget, description="What each of its tasks may use."
+    )
     priority: Priority = Field(Priority.MEDIUM, description="Rank of its LLM calls in the queue.")
     temperature: Temperature = Field(Temperature.WARM, description="hot, warm or cold.")
     replicas: int = Field(1, ge=0, le=1000, description="Instances while it is hot or awake.")
     concurrency: int = Field(4, ge=1, le=1000, description="Tasks one instance takes at once.")
+    balance: Balance = Field(
+        Balance.LEAST_LOADED, description="How calls are shared among its instances."
+    )
     idle_after: Duration = Field(300.0, description="Idle time before warm or cold goes to sleep.")
 
     @model_validator(mode="after")
     def _only_python_has_a_class(self) -> Self:
         if self.runtime is not Runtime.PYTHON and (self.class_ or self.prompt):
             key = "class" if self.class_ else "prompt"
-            raise _wrong(key, f"`{key}` is for runtime python, not {self.runtime}")
+            raise wrong(key, f"`{key}` is for runtime python, not {self.runtime}")
         return self
 
 
@@ -231,62 +214,13 @@ class Service(Unit):
     @model_validator(mode="after")
     def _not_python(self) -> Self:
         if self.runtime is Runtime.PYTHON:
-            raise _wrong("runtime", "a service has runtime command, container or remote")
+            raise wrong("runtime", "a service has runtime command, container or remote")
         return self
 
     @property
     def memory_reservation(self) -> int:
         """Bytes that admission counts: all of them, for a database takes what it is given."""
         return self.memory_limit
-
-
-class Backend(Spec):
-    """One LLM server."""
-
-    url: str = Field(description="Base URL, as `http://127.0.0.1:11434`.")
-    dialect: Dialect = Field(Dialect.OPENAI, description="The API it speaks.")
-    slots: int = Field(1, ge=1, le=4096, description="Concurrent generations it can do.")
-    weight: float = Field(1.0, gt=0, description="Share of calls beside others of its tier.")
-    api_key: str | None = Field(None, description="`${VAR}` or `file:PATH`; never the key itself.")
-
-
-class Tier(Spec):
-    """A class of model: which model on which backends."""
-
-    model: str | None = Field(None, description="Model to ask for; without it the backend's first.")
-    backends: tuple[Name, ...] = Field((), description="Where; without any, all of them.")
-
-
-class EmbeddedLlm(Spec):
-    """The llama.cpp server that starts where no backend is declared and no Ollama answers."""
-
-    model: str = Field(
-        "smollm2-135m-instruct",
-        description="Built-in name, path of a GGUF file, or `hf:REPOSITORY/FILE` once pulled.",
-    )
-    threads: int | None = Field(None, ge=1, description="Threads; without it, the cores.")
-    slots: int = Field(2, ge=1, le=64, description="Concurrent generations.")
-    context: int = Field(4096, ge=256, description="Tokens of context of each slot.")
-    prompt_cache: Size = Field(
-        512 * MIB, description="Host memory for prompts seen before; counted in the memory plan."
-    )
-    detect_ollama: bool = Field(True, description="Use an Ollama that answers instead.")
-
-
-class Queue(Spec):
-    """Bounds of the gateway's queue."""
-
-    limit: int = Field(10_000, ge=1, description="Most calls that wait.")
-    wait: Interval = Field(300.0, description="Longest wait of one call.")
-
-
-class Gateway(Spec):
-    """The data plane."""
-
-    keyless: bool = Field(
-        True, description="LLM endpoints on loopback answer without a key; agents always have one."
-    )
-    queue: Queue = Field(default_factory=Queue)
 
 
 class Ports(Spec):
@@ -301,7 +235,7 @@ class Ports(Spec):
     @model_validator(mode="after")
     def _first_is_not_above_last(self) -> Self:
         if self.agents_first > self.agents_last:
-            raise _wrong("agents_first", "`agents_first` is above `agents_last`")
+            raise wrong("agents_first", "`agents_first` is above `agents_last`")
         return self
 
 
@@ -334,6 +268,9 @@ class Fleet(Spec):
     tiers: dict[Name, Tier] = Field(
         default_factory=lambda: {name: Tier() for name in ("fast", "standard", "complex")},
         description="Classes of model by name; without it fast, standard and complex, all alike.",
+    )
+    clients: dict[Name, Client] = Field(
+        default_factory=dict, description="Keys of programs and people beside the agents."
     )
     agents: dict[Name, Agent] = Field(
         default_factory=dict, description="Agents by name, beside those of the catalogue."

@@ -6,23 +6,30 @@ Durations are seconds, times seconds since 1970.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
+from sutazai.fleet.declared import Priority
 from sutazai.fleet.desired import Shape
-from sutazai.fleet.spec import Priority
+
+Label = Annotated[str, StringConstraints(pattern=r"^[!-~]([ -~]{0,198}[!-~])?$")]
+"""What goes by header to whoever does the work: printable ASCII, 200 characters at most."""
 
 
 class Invocation(Shape):
     """What an instance's `/invoke` and the API's `/agents/NAME/invoke` take.
 
     ``input`` is a text or any JSON value. ``schema_`` (in JSON: ``schema``), where given, is the
-    JSON Schema that the answer must follow. ``deadline`` bounds the whole call.
+    JSON Schema that the answer must follow. ``deadline`` bounds the whole call. Calls to models
+    that are made for it have its ``priority``, else the agent's own, and are charged to its
+    ``task`` and ``run``.
     """
 
     input: Any
-    task: str | None = None
+    task: Label | None = None
+    run: Label | None = None
+    priority: Priority | None = None
     deadline: float = 300.0
     schema_: dict[str, Any] | None = Field(None, alias="schema")
     max_tokens: int | None = None
