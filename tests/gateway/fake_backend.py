@@ -1,60 +1,36 @@
 """An LLM server that does what a test tells it to: a real server, of either dialect.
 
-Everything can be changed while it runs: assign to `FakeBackend.script`.
+Everything can be changed while it runs: assign to `FakeBackend.script`. It also runs as a process
+of its own, ``python -m tests.gateway.fake_backend --port 0``, which says its port on the first line
+of its output and is told what to do at ``/control`` (see `Control`).
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field
+import sys
+import time
+from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
+from sutazai.fleet.declared import Dialect
 from sutazai.fleet.errors import PeerClosed
-from sutazai.fleet.spec import Dialect
-from sutazai.wire import Headers, Request, Response, Router, Server, json_response, sse_event
+from sutazai.wire import Headers, Request, Response, Router, Server, ServerLimits, json_response
+from tests.gateway.fake_dialects import frames_for
+from tests.gateway.fake_engine import Engine, Entry
+from tests.gateway.fake_frames import Frames
+from tests.gateway.fake_script import TOOL_CALL, Answer, Script, script_of
 
-TOOL_CALL = {"name": "look_up", "arguments": {"city": "Zürich"}}
+__all__ = ["TOOL_CALL", "FakeBackend", "Script", "Seen"]
 
-
-@dataclass(frozen=True)
-class Script:
-    """How the backend answers.
-
-    Args:
-        tokens: the pieces of every answer.
-        thinking: what the model thinks before it.
-        tool_calls: calls it asks for in the end.
-        reason: why it ends.
-        usage: prompt and completion tokens; None leaves them out.
-        delay: seconds before each frame.
-        cut: sends streams in pieces of so many bytes, wherever that cuts them.
-        status: answers with this status and an error.
-        error_after: sends an error within a 200 stream after so many tokens.
-        drop_after: breaks the connection after so many tokens.
-        end_after: ends the stream properly, but after so many tokens and with no last frame.
-        nonsense_after: sends something that is no JSON after so many tokens.
-        whole: what an answer without a stream is, byte for byte.
-        hang_after: sends nothing more after so many tokens; 0 also keeps the headers back.
-        hold: waits before it answers at all.
-    """
-
-    tokens: tuple[str, ...] = ("Hello", ", ", "wörld", " 🌍")
-    thinking: str = ""
-    tool_calls: tuple[dict[str, Any], ...] = ()
-    reason: str = "stop"
-    usage: tuple[int, int] | None = (7, 4)
-    delay: float = 0.0
-    cut: int = 0
-    status: int = 200
-    error_after: int | None = None
-    drop_after: int | None = None
-    end_after: int | None = None
-    nonsense_after: int | None = None
-    whole: bytes | None = None
-    hang_after: int | None = None
-    hold: asyncio.Event | None = None
+_PATHS = {
+    Dialect.OPENAI: ("/v1/chat/completions", "/v1/completions", "/v1/embeddings"),
+    Dialect.OLLAMA: ("/api/chat", "/api/generate", "/api/embed", "/api/embeddings"),
+}
+_BROKEN = "broken"
+_FURTHER = ("/v1/responses", "/v1/messages", "/v1/messages/count_tokens")
 
 
 @dataclass
@@ -62,23 +38,34 @@ class Seen:
     """One request that came in."""
 
     path: str
+    raw: bytes
     body: dict[str, Any]
     headers: Headers
 
 
 @dataclass
 class FakeBackend:
-    """Use as ``async with``."""
+    """Use as ``async with``.
+
+    Args:
+        further: whether it has the Responses and Messages APIs, too.
+        half_closed: seconds until a client that shut its side is taken to be gone.
+    """
 
     dialect: Dialect = Dialect.OPENAI
     models: tuple[str, ...] = ("fake-7b", "fake-70b")
     script: Script = field(default_factory=Script)
+    further: bool = True
+    half_closed: float = 0.25
     seen: list[Seen] = field(default_factory=list)
     running: int = 0
     most_running: int = 0
     left: int = 0
     port: int = 0
     list_status: int = 200
+
+    def __post_init__(self) -> None:
+        self.engine = Engine(lambda: self.script.pace)
 
     @property
     def url(self) -> str:
@@ -88,6 +75,10 @@ class FakeBackend:
     def calls(self) -> list[dict[str, Any]]:
         """The bodies of all LLM calls."""
         return [seen.body for seen in self.seen]
+
+    @property
+    def ledger(self) -> list[Entry]:
+        return self.engine.ledger
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -100,19 +91,19 @@ class FakeBackend:
         router = Router()
         if self.dialect is Dialect.OPENAI:
             router.add("GET", "/v1/models", self._openai_models)
-            for path in ("/v1/chat/completions", "/v1/completions", "/v1/embeddings"):
-                router.add("POST", path, self._answer)
         else:
             router.add("GET", "/api/tags", self._ollama_tags)
             router.add("GET", "/api/ps", self._ollama_tags)
             router.add("POST", "/api/show", self._ollama_show)
-            for path in ("/api/chat", "/api/generate", "/api/embed"):
-                router.add("POST", path, self._answer)
-        self._server = Server(router)
+        for path in (*_PATHS[self.dialect], *(_FURTHER if self.further else ())):
+            router.add("POST", path, self._answer)
+        Control(self).serve(router)
+        self._server = Server(router, ServerLimits(half_closed=self.half_closed))
         self.port = await self._server.listen_tcp("127.0.0.1", port, "fake")
 
     async def stop(self) -> None:
         await self._server.close(grace=0)
+        await self.engine.stop()
 
     # lists
 
@@ -146,50 +137,66 @@ class FakeBackend:
     # calls
 
     async def _answer(self, request: Request) -> Response:
-        body = await request.json()
-        self.seen.append(Seen(request.path, body, request.headers))
+        raw = await request.read()
+        body = json.loads(raw)
+        self.seen.append(Seen(request.path, raw, body, request.headers))
+        frames = frames_for(self.dialect, request.path, body)
+        entry = self.engine.enter(request.path, body, frames.prompt(), frames.words())
         self.running += 1
         self.most_running = max(self.most_running, self.running)
         body_stream: Any = None
         try:
-            response = await self._respond(request.path, body)
+            response = await self._respond(frames, entry)
             body_stream = response.body
             return response
         except asyncio.CancelledError:
-            self.left += 1
+            if entry.how != _BROKEN:
+                self.left += 1
+                entry.left = entry.left or time.monotonic()
             raise
         finally:
             if not hasattr(body_stream, "__aiter__"):
                 self.running -= 1
 
-    async def _respond(self, path: str, body: dict[str, Any]) -> Response:
+    async def _respond(self, frames: Frames, entry: Entry) -> Response:
         script = self.script
         if script.hold is not None:
             await script.hold.wait()
         if script.hang_after == 0:
             await asyncio.Event().wait()
-        if script.status != 200:
-            return json_response(self._error("scripted trouble"), script.status)
+        if script.drop_after == -1:
+            entry.how = _BROKEN
+            raise asyncio.CancelledError("as scripted")  # which breaks the connection
+        if script.status != 200 or _every(script.fail_every, entry.number):
+            return self._refuse(frames, entry)
         if script.whole is not None:
+            entry.how = "done"
             return Response(200, [("content-type", "application/json")], script.whole)
-        frames = Frames(self.dialect, path, body, script)
-        if not frames.streamed:
-            await asyncio.sleep(script.delay)
-            return json_response(frames.whole())
-        return Response(200, [("content-type", frames.content_type)], _Body(self, frames))
+        answer = Answer(self.engine, frames, entry, script)
+        if frames.streamed:
+            body = _Body(self, answer)
+            return Response(200, [("content-type", frames.content_type)], body)
+        return json_response(await answer.whole())
 
-    def _error(self, message: str) -> dict[str, Any]:
-        if self.dialect is Dialect.OLLAMA:
-            return {"error": message}
-        return {"error": {"message": message, "type": "server_error", "code": "scripted"}}
+    def _refuse(self, frames: Frames, entry: Entry) -> Response:
+        script = self.script
+        entry.how = "refused"
+        status = 500 if script.status == 200 else script.status
+        wait = [] if script.retry_after is None else [("retry-after", str(script.retry_after))]
+        return json_response(frames.error("scripted trouble"), status, wait)
+
+
+def _every(nth: int, number: int) -> bool:
+    return nth > 0 and (number + 1) % nth == 0
 
 
 class _Body:
     """The streamed answer; notices whether the client took all of it."""
 
-    def __init__(self, backend: FakeBackend, frames: Frames) -> None:
+    def __init__(self, backend: FakeBackend, answer: Answer) -> None:
         self._backend = backend
-        self._pieces = frames.pieces()
+        self._answer = answer
+        self._pieces = answer.pieces()
         self._complete = self._closed = False
 
     def __aiter__(self) -> Self:
@@ -207,202 +214,64 @@ class _Body:
             self._closed = True
             self._backend.running -= 1
             self._backend.left += not self._complete
+            self._answer.leave(complete=self._complete)
         await self._pieces.aclose()  # type: ignore[attr-defined]
 
 
-@dataclass
-class Frames:
-    """The frames of one answer."""
+class Control:
+    """The fake's own endpoints: ``PUT /control/script`` changes what is given of the script and
+    its pace, ``GET /control/ledger`` lists the calls from ``?since=NUMBER`` on, and ``GET
+    /control`` says how many run, wait, and have come and left."""
 
-    dialect: Dialect
-    path: str
-    body: dict[str, Any]
-    script: Script
+    def __init__(self, backend: FakeBackend) -> None:
+        self._backend = backend
 
-    @property
-    def openai(self) -> bool:
-        return self.dialect is Dialect.OPENAI
+    def serve(self, router: Router) -> None:
+        router.add("GET", "/control", self.state)
+        router.add("GET", "/control/ledger", self.ledger)
+        router.add("PUT", "/control/script", self.change)
 
-    @property
-    def streamed(self) -> bool:
-        return bool(self.body.get("stream", not self.openai)) and "embed" not in self.path
-
-    @property
-    def chat(self) -> bool:
-        return "chat" in self.path
-
-    @property
-    def content_type(self) -> str:
-        return "text/event-stream" if self.openai else "application/x-ndjson"
-
-    @property
-    def model(self) -> str:
-        return str(self.body.get("model"))
-
-    async def pieces(self) -> AsyncIterator[bytes]:
-        buffer = b""
-        for frame in self._scripted():
-            if frame == b"HANG":
-                await asyncio.Event().wait()
-            if frame == b"DROP":
-                raise PeerClosed("as scripted")
-            await asyncio.sleep(self.script.delay)
-            buffer += frame
-            step = self.script.cut or len(buffer)
-            while len(buffer) >= step and buffer:
-                yield buffer[:step]
-                buffer = buffer[step:]
-                if self.script.cut:
-                    await asyncio.sleep(0)
-        if buffer:
-            yield buffer
-
-    def _scripted(self) -> Iterator[bytes]:
-        script = self.script
-        if script.thinking:
-            yield self._frame(self._delta(thinking=script.thinking))
-        for index in range(len(script.tokens) + 1):
-            if index == script.error_after:
-                yield self._frame(self._error())
-            if index == script.drop_after:
-                yield b"DROP"
-            if index == script.end_after:
-                return
-            if index == script.hang_after:
-                yield b"HANG"
-            if index == script.nonsense_after:
-                yield b"data: {nonsense\n\n" if self.openai else b"{nonsense\n"
-            if index < len(script.tokens):
-                yield self._frame(self._delta(script.tokens[index]))
-        yield from self._last()
-
-    def _frame(self, value: dict[str, Any]) -> bytes:
-        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-        return sse_event(text) if self.openai else text.encode() + b"\n"
-
-    def _error(self) -> dict[str, Any]:
-        if self.openai:
-            return {"error": {"message": "scripted trouble", "code": "scripted"}}
-        return {"error": "scripted trouble"}
-
-    def _delta(self, text: str = "", thinking: str = "") -> dict[str, Any]:
-        if self.openai:
-            delta = {"content": text, **({"reasoning_content": thinking} if thinking else {})}
-            return self._choice({"delta": delta} if self.chat else {"text": text})
-        return self._ollama({"content": text, **({"thinking": thinking} if thinking else {})})
-
-    def _choice(self, body: dict[str, Any], reason: str | None = None) -> dict[str, Any]:
-        choice = {"index": 0, **body, "finish_reason": reason}
-        return {
-            "id": "fake",
-            "object": "chunk",
-            "created": 1,
-            "model": self.model,
-            "choices": [choice],
-        }
-
-    def _ollama(self, message: dict[str, Any], **last: Any) -> dict[str, Any]:
-        words = (
-            {"message": {"role": "assistant", **message}}
-            if self.chat
-            else {"response": message.get("content", "")}
-        )
-        head = {"model": self.model, "created_at": "2025-01-02T03:04:05Z"}
-        return {**head, **words, "done": bool(last), **last}
-
-    def _last(self) -> Iterator[bytes]:
-        if not self.openai:
-            if self.script.tool_calls:
-                calls = [{"function": call} for call in self.script.tool_calls]
-                yield self._frame(self._ollama({"content": "", "tool_calls": calls}))
-            yield self._frame(self._ollama({"content": ""}, **self._ollama_end()))
-            return
-        if self.script.tool_calls:
-            yield from map(self._frame, self._openai_calls())
-        reason = "tool_calls" if self.script.tool_calls else self.script.reason
-        yield self._frame(self._choice({"delta": {}} if self.chat else {"text": ""}, reason))
-        if self.script.usage and (self.body.get("stream_options") or {}).get("include_usage"):
-            yield self._frame({**self._choice({}), "choices": [], "usage": self._usage()})
-        yield b"data: [DONE]\n\n"
-
-    def _openai_calls(self) -> Iterator[dict[str, Any]]:
-        """Tool calls come in pieces, as real servers send them."""
-        for index, call in enumerate(self.script.tool_calls):
-            text = json.dumps(call["arguments"], ensure_ascii=False)
-            head = {"index": index, "id": f"id{index}", "type": "function"}
-            first = {**head, "function": {"name": call["name"], "arguments": ""}}
-            yield self._choice({"delta": {"tool_calls": [first]}})
-            for piece in (text[:5], text[5:]):
-                more = {"index": index, "function": {"arguments": piece}}
-                yield self._choice({"delta": {"tool_calls": [more]}})
-
-    def _usage(self) -> dict[str, int]:
-        prompt, completion = self.script.usage or (0, 0)
-        return {
-            "prompt_tokens": prompt,
-            "completion_tokens": completion,
-            "total_tokens": prompt + completion,
-        }
-
-    def _ollama_end(self) -> dict[str, Any]:
-        prompt, completion = self.script.usage or (0, 0)
-        return {
-            "done_reason": self.script.reason,
-            "total_duration": 5_000_000,
-            "load_duration": 1_000_000,
-            "prompt_eval_count": prompt,
-            "prompt_eval_duration": 2_000_000,
-            "eval_count": completion,
-            "eval_duration": 2_000_000,
-        }
-
-    def whole(self) -> dict[str, Any]:
-        if "embed" in self.path:
-            return self._embeddings()
-        text = "".join(self.script.tokens)
-        if not self.openai:
-            thinking = {"thinking": self.script.thinking} if self.script.thinking else {}
-            calls = [{"function": call} for call in self.script.tool_calls]
-            message = {"content": text, **thinking, **({"tool_calls": calls} if calls else {})}
-            return self._ollama(message, **self._ollama_end())
-        return {
-            "id": "fake",
-            "object": "chat.completion",
-            "created": 1,
-            "model": self.model,
-            "choices": [self._whole_choice(text)],
-            **({"usage": self._usage()} if self.script.usage else {}),
-        }
-
-    def _whole_choice(self, text: str) -> dict[str, Any]:
-        calls = [
+    async def state(self, request: Request) -> Response:
+        backend, engine = self._backend, self._backend.engine
+        return json_response(
             {
-                "id": f"id{index}",
-                "type": "function",
-                "function": {"name": call["name"], "arguments": json.dumps(call["arguments"])},
+                "running": engine.running,
+                "most_running": engine.most_running,
+                "waiting": engine.waiting,
+                "received": len(engine.ledger),
+                "left": backend.left,
             }
-            for index, call in enumerate(self.script.tool_calls)
-        ]
-        reason = "tool_calls" if calls else self.script.reason
-        if not self.chat:
-            return {"index": 0, "text": text, "finish_reason": reason}
-        message = {
-            "role": "assistant",
-            "content": text,
-            **({"reasoning_content": self.script.thinking} if self.script.thinking else {}),
-            **({"tool_calls": calls} if calls else {}),
-        }
-        return {"index": 0, "message": message, "finish_reason": reason}
+        )
 
-    def _embeddings(self) -> dict[str, Any]:
-        asked = self.body["input"]
-        inputs = [asked] if isinstance(asked, str) else asked
-        vectors = [[float(len(text)), 0.5] for text in inputs]
-        if not self.openai:
-            return {"model": self.model, "embeddings": vectors, "prompt_eval_count": 3}
-        data = [
-            {"object": "embedding", "index": index, "embedding": vector}
-            for index, vector in enumerate(vectors)
-        ]
-        usage = {"prompt_tokens": 3, "total_tokens": 3}
-        return {"object": "list", "data": data, "model": self.model, "usage": usage}
+    async def ledger(self, request: Request) -> Response:
+        since = int(request.query.get("since", "0"))
+        return json_response([asdict(entry) for entry in self._backend.ledger[since:]])
+
+    async def change(self, request: Request) -> Response:
+        value = await request.json()
+        self._backend.script = script_of(value, self._backend.script)
+        return json_response({})
+
+
+async def serve(port: int, dialect: Dialect, script: Script) -> None:
+    """Runs one until its input ends."""
+    backend = FakeBackend(dialect, script=script, half_closed=0.01)
+    await backend.start(port)
+    try:
+        print(backend.port, flush=True)
+        await asyncio.to_thread(sys.stdin.read)
+    finally:
+        await backend.stop()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="A scriptable LLM server; ends with its input.")
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--dialect", type=Dialect, choices=list(Dialect), default=Dialect.OPENAI)
+    parser.add_argument("--script", type=json.loads, default={}, help="as PUT /control/script")
+    given = parser.parse_args()
+    asyncio.run(serve(given.port, given.dialect, script_of(given.script, Script())))
+
+
+if __name__ == "__main__":
+    main()

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from sutazai.fleet.declared import Priority
 from sutazai.fleet.facts import Endpoint, EndpointFacts
 from sutazai.fleet.places import Places
 from sutazai.fleet.routes import BackendRoute, Door, Key, Routes, TierRoute
-from sutazai.fleet.spec import Priority
 from sutazai.gateway.app import Gateway, Listening
-from sutazai.gateway.listeners import OwnSockets
+from sutazai.gateway.doors.listeners import OwnSockets
 from sutazai.gateway.state import NO_ROUTES
 from sutazai.wire import Address, Client, ListenerSpec, Server
 from tests.gateway.fake_backend import FakeBackend

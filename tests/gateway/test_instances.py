@@ -1,4 +1,4 @@
-"""Which instances are ready, and which of them is taken."""
+"""Which instances are ready, and what is seen of them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from sutazai.fleet.errors import Conflict
 from sutazai.fleet.facts import Endpoint, EndpointFacts
-from sutazai.gateway.instances import Instance, Instances
+from sutazai.gateway.doors.instances import Instance, Instances
 
 
 def endpoint(number: int, agent: str = "a", address: str = "unix:/x") -> Endpoint:
@@ -45,67 +45,66 @@ def test_a_gap_is_refused_and_changes_nothing(step: EndpointFacts) -> None:
     assert instances.apply(facts(8, endpoint(2)))
 
 
+def only(instances: Instances, agent: str = "a") -> Instance:
+    (found,) = instances.ready(agent)
+    return found
+
+
 def test_a_full_account_replaces_everything_and_keeps_what_is_known_of_the_rest() -> None:
     instances = Instances()
     instances.apply(facts(1, endpoint(1), endpoint(2), full=True))
-    busy = instances.choose("a")
-    assert busy is not None
+    busy = instances.ready("a")[0]
     instances.begin(busy)
-    kept = busy.endpoint
-    instances.apply(facts(1, kept, endpoint(3), full=True, life="next"))
-    assert instances.choose("a") is not busy
+    instances.apply(facts(1, busy.endpoint, endpoint(3), full=True, life="next"))
+    assert [each.running for each in instances.ready("a")] == [1, 0]
     instances.end(busy, 0.1)
-    assert ready(instances) == [kept.instance, "a-3"]
+    assert ready(instances) == [busy.endpoint.instance, "a-3"]
 
 
 def test_an_instance_at_another_address_is_another_one() -> None:
     instances = Instances()
     instances.add([endpoint(1)])
-    first = instances.choose("a")
+    first = only(instances)
     instances.add([endpoint(1)])
-    assert instances.choose("a") is first
+    assert only(instances) is first
     instances.add([endpoint(1, address="unix:/y")])
-    assert instances.choose("a") is not first
+    assert only(instances) is not first
+
+
+def test_one_that_drains_takes_nothing_new_and_is_known_until_it_is_gone() -> None:
+    instances = Instances()
+    instances.apply(facts(1, endpoint(1), full=True))
+    busy = only(instances)
+    instances.begin(busy)
+    assert instances.apply(facts(2, endpoint(1).model_copy(update={"draining": True})))
+    assert instances.ready("a") == []
+    assert ready(instances) == ["a-1"]
+    instances.apply(facts(3, endpoint(1)))
+    assert only(instances) is busy and busy.running == 1
+    instances.apply(facts(4, gone=("a-1",)))
+    assert ready(instances) == []
 
 
 def test_nobody_is_ready_of_an_unknown_agent() -> None:
     instances = Instances()
-    assert instances.choose("a") is None
+    assert instances.ready("a") == []
     instances.drop("a-1")
 
 
-def take(instances: Instances, agent: str = "a") -> Instance:
-    chosen = instances.choose(agent)
-    assert chosen is not None
-    instances.begin(chosen)
-    return chosen
-
-
-def test_the_least_busy_goes_first() -> None:
+def test_the_latency_is_a_mean_that_the_latest_call_moves() -> None:
     instances = Instances()
-    instances.add([endpoint(1), endpoint(2)])
-    taken = [take(instances) for _ in range(4)]
-    assert [each.running for each in taken] == [2, 2, 2, 2]
-    instances.end(taken[0], 1.0)
-    assert instances.choose("a") is taken[0]
-
-
-def test_among_equally_busy_the_faster_goes_first_and_like_ones_take_turns() -> None:
-    instances = Instances()
-    instances.add([endpoint(1), endpoint(2), endpoint(3)])
-    speeds = {"a-1": 1.0, "a-2": 0.10, "a-3": 0.11}
-    counts = dict.fromkeys(speeds, 0)
-    for _ in range(41):
-        chosen = take(instances)
-        counts[chosen.endpoint.instance] += 1
-        instances.end(chosen, speeds[chosen.endpoint.instance])
-    assert counts["a-1"] == 1
-    assert counts["a-2"] == counts["a-3"] == 20
+    instances.add([endpoint(1)])
+    chosen = only(instances)
+    for seconds in (1.0, 2.0):
+        instances.begin(chosen)
+        instances.end(chosen, seconds)
+    assert chosen.latency == pytest.approx(1.2)
 
 
 def test_a_failed_call_says_nothing_of_the_speed() -> None:
     instances = Instances()
     instances.add([endpoint(1)])
-    chosen = take(instances)
+    chosen = only(instances)
+    instances.begin(chosen)
     instances.end(chosen, None)
     assert (chosen.running, chosen.latency) == (0, 0.0)

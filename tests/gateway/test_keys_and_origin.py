@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from sutazai.fleet.declared import Dialect, Priority
 from sutazai.fleet.errors import Refused, Unauthenticated
-from sutazai.fleet.spec import Dialect, Priority
-from sutazai.gateway.keys import KEYLESS, Caller, Keyring
-from sutazai.gateway.origin import check
+from sutazai.gateway.callers.keys import KEYLESS, Caller, Keyring
+from sutazai.gateway.callers.origin import check
 from sutazai.wire import Headers
 from tests.gateway.fake_backend import FakeBackend
 from tests.gateway.house import KEY, KEYS, House, route

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sutazai.fleet.spec import Dialect
+from sutazai.fleet.declared import Dialect
 from tests.gateway.fake_backend import FakeBackend
 from tests.gateway.house import House, route
 
@@ -58,9 +58,10 @@ async def test_what_ollama_clients_ask_first(house: House) -> None:
     await house.start()
     root = await house.get("/")
     assert (root.status, root.data) == (200, b"Ollama is running")
-    head = await house.client.request("HEAD", house.address, "/")
-    async with head:
-        assert head.status == 200
+    for path in ("/", "/api/tags", "/api/version"):
+        head = await house.client.request("HEAD", house.address, path)
+        async with head:
+            assert (head.status, await head.read()) == (200, b"")
     assert (await house.get("/api/version")).json["version"]
 
 
@@ -71,4 +72,6 @@ async def test_a_call_that_only_loads_a_model_is_answered(house: House) -> None:
         assert (reply["response"], reply["done"], reply["done_reason"]) == ("", True, "load")
         reply = (await house.post("/api/chat", {"model": "fast", "keep_alive": 0})).json
         assert (reply["done"], reply["done_reason"]) == (True, "unload")
+        reply = (await house.post("/api/embeddings", {"model": "fast"})).json
+        assert reply == {"embedding": []}
         assert not fake.calls

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sutazai.fleet.declared import Dialect
 from sutazai.fleet.errors import BadPeer
-from sutazai.fleet.spec import Dialect
 from sutazai.gateway.dialects import CODECS
 from sutazai.gateway.dialects.ollama.models import render_running, render_show
 

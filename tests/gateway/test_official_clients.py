@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
 import ollama
 import openai
 import pytest
+from pydantic import BaseModel
 
-from sutazai.fleet.spec import Dialect
+from sutazai.fleet.declared import Dialect
 from tests.gateway.fake_backend import TOOL_CALL, FakeBackend, Script
 from tests.gateway.house import House, route
+
+
+class Numbered(BaseModel):
+    n: int
+
 
 HI: list[Any] = [{"role": "user", "content": "hi"}]
 TEXT = "Hello, wörld 🌍"
@@ -75,15 +82,90 @@ async def test_openai_calls_tools(fake: FakeBackend, openai_client: openai.Async
     assert answer.choices[0].finish_reason == "tool_calls"
 
 
+async def test_openai_hears_tool_calls_in_a_stream(
+    fake: FakeBackend, openai_client: openai.AsyncOpenAI
+) -> None:
+    fake.script = Script(tool_calls=(TOOL_CALL, TOOL_CALL))
+    async with openai_client.chat.completions.stream(
+        model="fast", messages=HI, tools=TOOLS
+    ) as stream:
+        answer = await stream.get_final_completion()
+    message = answer.choices[0].message
+    assert message.content == TEXT and message.tool_calls is not None
+    assert len({call.id for call in message.tool_calls}) == 2
+    for call in message.tool_calls:
+        assert json.loads(call.function.arguments) == TOOL_CALL["arguments"]
+
+
+async def test_openai_reads_probabilities(
+    fake: FakeBackend, openai_client: openai.AsyncOpenAI
+) -> None:
+    answer = await openai_client.chat.completions.create(
+        model="fast", messages=HI, logprobs=True, top_logprobs=2
+    )
+    told = answer.choices[0].logprobs
+    assert told is not None and told.content is not None
+    assert "".join(entry.token for entry in told.content) == TEXT
+    assert [top.token for top in told.content[0].top_logprobs] == ["Hello", "?"]
+    stream = await openai_client.chat.completions.create(
+        model="fast", messages=HI, logprobs=True, stream=True
+    )
+    tokens = [
+        entry.token
+        async for chunk in stream
+        for choice in chunk.choices
+        for entry in (choice.logprobs and choice.logprobs.content) or ()
+    ]
+    assert "".join(tokens) == TEXT
+    older = await openai_client.completions.create(model="fast", prompt="x", logprobs=2)
+    offsets = older.choices[0].logprobs
+    assert offsets is not None and offsets.tokens == ["Hello", ", ", "wörld", " 🌍"]
+
+
+async def test_openai_parses_a_schema(fake: FakeBackend, openai_client: openai.AsyncOpenAI) -> None:
+    fake.script = Script(tokens=('{"n":', " 1}"))
+    answer = await openai_client.chat.completions.parse(
+        model="fast", messages=HI, response_format=Numbered
+    )
+    assert answer.choices[0].message.parsed == Numbered(n=1)
+
+
+async def test_openai_gets_responses(fake: FakeBackend, openai_client: openai.AsyncOpenAI) -> None:
+    answer = await openai_client.responses.create(model="fake-7b", input="hi")
+    assert answer.output_text == TEXT and answer.usage is not None
+    assert answer.usage.total_tokens == 11
+    async with openai_client.responses.stream(model="fake-7b", input="hi") as stream:
+        kinds = [event.type async for event in stream]
+    assert kinds.count("response.output_text.delta") == 4
+    assert kinds[-1] == "response.completed"
+
+
+async def test_openai_sees_trouble_in_a_response(
+    fake: FakeBackend, openai_client: openai.AsyncOpenAI
+) -> None:
+    for trouble in (Script(error_after=2), Script(drop_after=2), Script(end_after=2)):
+        fake.script = trouble
+        stream = await openai_client.responses.create(model="fast", input="hi", stream=True)
+        with pytest.raises(openai.APIError):
+            async for _ in stream:
+                pass
+    fake.script = Script(status=429, retry_after=3)
+    with pytest.raises(openai.RateLimitError, match="scripted trouble"):
+        await openai_client.responses.create(model="fast", input="hi")
+
+
 async def test_openai_completes_and_embeds(
     fake: FakeBackend, openai_client: openai.AsyncOpenAI
 ) -> None:
     answer = await openai_client.completions.create(model="fast", prompt="once")
     assert answer.choices[0].text == TEXT
-    vectors = await openai_client.embeddings.create(
-        model="fast", input=["a", "bb"], encoding_format="float"
-    )
-    assert [each.embedding for each in vectors.data] == [[1.0, 0.5], [2.0, 0.5]]
+    for encoding in ({}, {"encoding_format": "float"}):  # without one it asks for base64
+        vectors = await openai_client.embeddings.create(
+            model="fast",
+            input=["a", "bb"],
+            **encoding,  # type: ignore[arg-type]
+        )
+        assert [each.embedding for each in vectors.data] == [[1.0, 0.5], [2.0, 0.5]]
 
 
 async def test_openai_lists_models(fake: FakeBackend, openai_client: openai.AsyncOpenAI) -> None:
@@ -150,6 +232,48 @@ async def test_ollama_calls_tools(fake: FakeBackend, ollama_client: ollama.Async
 async def test_ollama_embeds(fake: FakeBackend, ollama_client: ollama.AsyncClient) -> None:
     answer = await ollama_client.embed("fast", ["a", "bb"])
     assert [list(vector) for vector in answer.embeddings] == [[1.0, 0.5], [2.0, 0.5]]
+    older = await ollama_client.embeddings("fast", "abc")
+    assert list(older.embedding) == [3.0, 0.5]
+
+
+async def test_ollama_thinks(fake: FakeBackend, ollama_client: ollama.AsyncClient) -> None:
+    fake.script = Script(thinking="hm")
+    answer = await ollama_client.chat("fast", HI, think=True)
+    assert (answer.message.thinking, answer.message.content) == ("hm", TEXT)
+    parts = [part async for part in await ollama_client.chat("fast", HI, think="low", stream=True)]
+    assert "".join(part.message.thinking or "" for part in parts) == "hm"
+    asked = [each.get("think", each.get("reasoning_effort")) for each in fake.calls]
+    assert asked == ([True, "low"] if fake.dialect is Dialect.OLLAMA else ["medium", "low"])
+
+
+async def test_ollama_reads_probabilities(
+    fake: FakeBackend, ollama_client: ollama.AsyncClient
+) -> None:
+    answer = await ollama_client.chat("fast", HI, logprobs=True, top_logprobs=2)
+    assert answer.logprobs is not None
+    assert "".join(entry.token for entry in answer.logprobs) == TEXT
+    parts = await ollama_client.generate("fast", "once", logprobs=True, stream=True)
+    tokens = [entry.token async for part in parts for entry in part.logprobs or ()]
+    assert "".join(tokens) == TEXT
+
+
+async def test_ollama_sends_images_and_wants_a_schema(
+    fake: FakeBackend, ollama_client: ollama.AsyncClient
+) -> None:
+    picture = ollama.Image(value=b"\x89PNG\r\n")
+    message = ollama.Message(role="user", content="what is it?", images=[picture])
+    await ollama_client.chat("fast", [message], format=Numbered.model_json_schema())
+    sent = json.dumps(fake.calls[0])
+    assert "iVBORw" in sent
+    assert '"title": "Numbered"' in sent
+
+
+async def test_ollama_keeps_models_loaded(
+    fake: FakeBackend, ollama_client: ollama.AsyncClient
+) -> None:
+    await ollama_client.generate("fake-7b", keep_alive="10m")
+    sent = [(each["model"], each["keep_alive"]) for each in fake.calls]
+    assert sent == ([("fake-7b", "10m")] if fake.dialect is Dialect.OLLAMA else [])
 
 
 async def test_ollama_lists_and_shows(fake: FakeBackend, ollama_client: ollama.AsyncClient) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from sutazai.fleet.spec import Dialect
+from sutazai.fleet.declared import Dialect
+from sutazai.fleet.serving import Queue
 from tests.gateway.conftest import until
 from tests.gateway.fake_backend import FakeBackend, Script
 from tests.gateway.house import KEY, House, Reply, route
@@ -62,7 +63,7 @@ async def test_high_priority_keys_go_first(house: House) -> None:
 async def test_a_full_queue_refuses_with_a_time_to_come_back(house: House, speaks: Dialect) -> None:
     hold = asyncio.Event()
     async with FakeBackend(script=Script(hold=hold)) as fake:
-        await house.start(route(fake, slots=1), queue_limit=1)
+        await house.start(route(fake, slots=1), queue=Queue(limit=1))
         calls = [ask(house, chat()) for _ in range(2)]
         await house.wait_for(queued(1))
         reply = await house.post(PATH[speaks], chat())
@@ -79,7 +80,7 @@ async def test_a_full_queue_refuses_with_a_time_to_come_back(house: House, speak
 async def test_a_call_waits_no_longer_than_it_may(house: House, speaks: Dialect) -> None:
     hold = asyncio.Event()
     async with FakeBackend(script=Script(hold=hold)) as fake:
-        await house.start(route(fake, slots=1), queue_wait=0.1)
+        await house.start(route(fake, slots=1), queue=Queue.model_validate({"wait": "100ms"}))
         first = ask(house, chat())
         await until(lambda: fake.running)
         reply = await house.post(PATH[speaks], chat())

@@ -12,6 +12,7 @@ from sutazai.fleet.errors import BadInput, Conflict
 from sutazai.fleet.facts import Endpoint
 from sutazai.fleet.places import Places
 from sutazai.fleet.routes import Key, Routes
+from sutazai.fleet.serving import Queue
 from sutazai.gateway.app import Listening
 from sutazai.gateway.state import Keeping, load_endpoints, load_routes, read_shape, write
 from sutazai.wire import Client
@@ -132,7 +133,7 @@ async def test_routes_change_under_load_and_no_call_is_lost(house: House) -> Non
         ]
         for turn in range(10):
             backends = [route(one, "one", slots=4), route(two, "two", slots=2)][: 1 + turn % 2]
-            await house.route(*backends, queue_limit=5000 + turn)
+            await house.route(*backends, queue=Queue(limit=5000 + turn))
             await asyncio.sleep(0.01)
         replies = await asyncio.gather(*calls)
         assert {reply.status for reply in replies} == {200}

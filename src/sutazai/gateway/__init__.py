@@ -6,7 +6,7 @@ goes on without control or host.
 Does not belong here: what should run and where (control), starting or watching processes (host), a
 server of models (llm), and anything that calls control to serve a request.
 
-The policies (`scheduler`, `fairness`, `waiting`, `catalogue`, `instances`, `dialects`) are pure;
-the edges that carry them out are `admission`, `calls`, `backends`, `doors` and `api`, put together
-in `app`.
+`calls` takes a client's request; `callers` says who it is, `queue` when it runs, `backends` where,
+`dialects` in what words. `doors` passes calls on to agents. `app` puts all of it together, `api`
+answers control and host. Policies are pure; their edges are named in each package.
 """

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict
 
 from sutazai.fleet.facts import EndpointFacts
 from sutazai.fleet.ids import new_id
 from sutazai.fleet.routes import Routes
-from sutazai.gateway.admission import Admission
-from sutazai.gateway.backends import Backends
-from sutazai.gateway.catalogue import Target
-from sutazai.gateway.discovery import BackendState
-from sutazai.gateway.instances import Instances
+from sutazai.gateway.backends.catalogue import Target
+from sutazai.gateway.doors.instances import Instances
+from sutazai.gateway.llm import LlmSide
 from sutazai.gateway.state import Keeping, read_shape
-from sutazai.gateway.stats import BackendStats, Counters, GatewayStats, ModelStats
+from sutazai.gateway.stats import GatewayStats, ModelStats
 from sutazai.wire import Request, Response, Router, json_response
 
 
@@ -30,21 +26,16 @@ class Api:
 
     def __init__(
         self,
-        backends: Backends,
-        admission: Admission,
+        llm: LlmSide,
         instances: Instances,
-        counters: Counters,
         *,
         apply: Callable[[Routes], Awaitable[tuple[str, ...]]],
         kept: Keeping,
     ) -> None:
-        self._backends = backends
-        self._admission = admission
+        self._llm = llm
         self._instances = instances
-        self._counters = counters
         self._apply = apply
         self._kept = kept
-        self._begun = time.monotonic()
         self._incarnation = new_id("gateway")
         self._applying: set[asyncio.Task[None]] = set()
         self._order = asyncio.Lock()
@@ -86,38 +77,18 @@ class Api:
         return json_response(self.stats().model_dump(mode="json"))
 
     async def get_models(self, request: Request) -> Response:
-        catalogue = self._backends.catalogue
+        catalogue = self._llm.backends.catalogue
         targets = (*catalogue.tiers.values(), *catalogue.models.values())
         return json_response([_model_stats(target).model_dump(mode="json") for target in targets])
 
     def stats(self) -> GatewayStats:
         """The figures of this moment."""
-        shot = self._admission.snapshot()
         return GatewayStats(
-            backends=tuple(
-                _backend_stats(state, shot.running.get(state.route.name, 0))
-                for state in self._backends.states
-            ),
-            queued=shot.waiting,
-            running=sum(shot.running.values()),
-            oldest_wait=shot.oldest_wait,
-            uptime=time.monotonic() - self._begun,
+            **self._llm.stats(),
             incarnation=self._incarnation,
             revision=self._revision,
             problems=self._problems,
-            **asdict(self._counters),
         )
-
-
-def _backend_stats(state: BackendState, running: int) -> BackendStats:
-    return BackendStats(
-        name=state.route.name,
-        available=state.available,
-        reason=state.reason,
-        slots=state.route.slots,
-        running=running,
-        models=tuple(model.name for model in state.models or ()),
-    )
 
 
 def _model_stats(target: Target) -> ModelStats:

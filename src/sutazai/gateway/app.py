@@ -10,14 +10,19 @@ from pathlib import Path
 from sutazai.fleet.errors import BadInput, NotRunning
 from sutazai.fleet.places import Places
 from sutazai.fleet.routes import Routes
-from sutazai.gateway.admission import Admission
 from sutazai.gateway.api import Api
-from sutazai.gateway.backends import Backends
-from sutazai.gateway.calls import Plant
-from sutazai.gateway.doors import Doors
-from sutazai.gateway.instances import Instances
-from sutazai.gateway.keys import Caller, Keyring
-from sutazai.gateway.listeners import (
+from sutazai.gateway.callers.keys import (
+    ANYBODY,
+    CONTROL,
+    Caller,
+    Keyring,
+    Names,
+    key_in_path,
+)
+from sutazai.gateway.callers.origin import guarded
+from sutazai.gateway.doors.doors import Doors
+from sutazai.gateway.doors.instances import Instances
+from sutazai.gateway.doors.listeners import (
     AGENTS,
     API,
     GATEWAY,
@@ -26,16 +31,15 @@ from sutazai.gateway.listeners import (
     Opener,
     door_agent,
 )
-from sutazai.gateway.llm import serve_llm
-from sutazai.gateway.origin import guarded
+from sutazai.gateway.doors.waking import Waker
+from sutazai.gateway.llm import LlmSide
 from sutazai.gateway.state import NO_ROUTES, Keeping, load_endpoints, load_routes, write
-from sutazai.gateway.stats import Counters
-from sutazai.gateway.waking import Waker
 from sutazai.wire import (
     Client,
     ClientLimits,
     Handler,
     ListenerSpec,
+    Proxies,
     Request,
     Response,
     Router,
@@ -85,23 +89,17 @@ class Gateway:
         self._listening = listening
         self._opener = opener or KeepersSockets(places.keeper_socket)
         self._routes = NO_ROUTES
-        self._keyring = Keyring(())
-        self._client = Client(ClientLimits(connections=CONNECTIONS))
-        self._admission = Admission(limit=NO_ROUTES.queue_limit, wait=NO_ROUTES.queue_wait)
-        self._backends = Backends(self._client, self._admission.update_backends)
+        self._names = Names()
+        self._keyring = Keyring((), self._names)
+        self._client = Client(
+            ClientLimits(connections=CONNECTIONS), proxies=Proxies.from_environment()
+        )
+        self._llm = LlmSide(self._client, places)
         self._instances = Instances()
         self._waker = Waker(self._client, places.host_socket)
-        self._doors = Doors(self._client, self._instances, self._waker)
+        self._doors = Doors(self._client, self._instances, self._waker, self._llm.tasks)
         self._kept = Keeping(places.endpoints, self._account)
-        self._counters = Counters()
-        self._api = Api(
-            self._backends,
-            self._admission,
-            self._instances,
-            self._counters,
-            apply=self._adopt,
-            kept=self._kept,
-        )
+        self._api = Api(self._llm, self._instances, apply=self._adopt, kept=self._kept)
         self._inner = self._inner_router()
         self._outer = self._outer_router()
         handler = guarded(self._dispatch, {API, AGENTS}, {listening.host})
@@ -114,6 +112,7 @@ class Gateway:
         endpoints = await asyncio.to_thread(load_endpoints, self._places.endpoints)
         if endpoints is not None:
             self._instances.apply(endpoints)
+        self._llm.start()
         await self._route_by(routes)
         await self._listen()
         self._api.adopted(routes, await self._door_listeners.open(routes.doors))
@@ -122,9 +121,8 @@ class Gateway:
         """Stops accepting, lets calls end for `GRACE` seconds, then cuts what is left."""
         await self._server.close(GRACE)
         await self._waker.close()
-        await self._backends.close()
+        await self._llm.close()
         await self._kept.close()
-        self._admission.close()
         await self._client.close()
 
     async def _listen(self) -> None:
@@ -145,10 +143,9 @@ class Gateway:
 
     async def _route_by(self, routes: Routes) -> None:
         self._routes = routes
-        self._keyring = Keyring(routes.keys)
+        self._keyring = Keyring(routes.keys, self._names)
         self._doors.apply(routes.doors)
-        self._admission.update(limit=routes.queue_limit, wait=routes.queue_wait)
-        await self._backends.apply(routes.backends, routes.tiers)
+        await self._llm.apply(routes, self._keyring.named)
 
     def _account(self) -> bytes:
         return self._instances.account().model_dump_json().encode()
@@ -158,41 +155,47 @@ class Gateway:
     async def _dispatch(self, request: Request) -> Response:
         if request.listener == API:
             return await self._inner(request)
+        secret, target = key_in_path(request.target)
+        if secret:
+            request.target = target
+            request.headers = request.headers.with_("x-api-key", secret)
         agent = door_agent(request.listener)
         return await self._outer(request) if agent is None else await self._at_door(agent, request)
 
     def _inner_router(self) -> Router:
-        """For control and host, who are known by their access to the socket."""
+        """For control, host and the operator, who are known by their access to the socket."""
         router = Router()
         self._api.serve(router)
+        self._llm.operations.serve(router)
         _serve_paths(router, self._by_path)
         return router
 
     def _outer_router(self) -> Router:
         """For instances and for programs on this machine."""
         router = Router()
-        plant = Plant(self._client, self._backends, self._admission, self._counters)
-        serve_llm(router, plant, self._identify)
-        _serve_paths(router, self._by_path_with_key)
+        self._llm.serve(router, self._identify)
+        _serve_paths(router, self._by_path)
         return router
 
     def _identify(self, request: Request) -> Caller:
         keyless = self._routes.keyless and request.listener == GATEWAY
-        return self._keyring.identify(request.headers, keyless=keyless)
+        return self._keyring.identify(request.headers, keyless=keyless, peer=request.peer)
+
+    def _identify_at_door(self, request: Request) -> Caller:
+        if request.listener == API:
+            return CONTROL
+        return self._keyring.identify(request.headers, keyless=False)
 
     async def _at_door(self, agent: str, request: Request) -> Response:
-        if not (request.method == "GET" and request.raw_path == "/health"):
-            self._keyring.identify(request.headers, keyless=False)
-        return await self._doors.serve(agent, request, request.target)
+        is_health = request.method == "GET" and request.raw_path == "/health"
+        caller = ANYBODY if is_health else self._identify_at_door(request)
+        return await self._doors.serve(agent, request, request.target, caller)
 
     async def _by_path(self, request: Request) -> Response:
+        caller = self._identify_at_door(request)
         _, separator, query = request.target.partition("?")
         target = f"/{request.params.get('rest', '')}{separator}{query}"
-        return await self._doors.serve(request.params["name"], request, target)
-
-    async def _by_path_with_key(self, request: Request) -> Response:
-        self._keyring.identify(request.headers, keyless=False)
-        return await self._by_path(request)
+        return await self._doors.serve(request.params["name"], request, target, caller)
 
 
 def _serve_paths(router: Router, handler: Handler) -> None:

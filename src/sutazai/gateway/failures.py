@@ -9,13 +9,17 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sutazai.fleet.errors import Failed, NotFound, SutazaiError
 
 MODEL_NOT_FOUND = "model_not_found"
 
+_KNOWN = {"UnknownModel": MODEL_NOT_FOUND, "ContextExceeded": "context_length_exceeded"}
+"""Errors that clients know by another code."""
+
+_PLACE = ("position", "eta")
 _TEXT_MAX = 300
 _CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
 _OUR_BUSINESS = {401: 502, 403: 502, 407: 502}
@@ -34,6 +38,7 @@ class Failure:
         retry_after: seconds after which it may go better.
         said: the backend's own ``error`` value, for clients that speak its dialect.
         error: which of our errors it is, so that our own clients can raise it again.
+        place: where the call would stand in the queue, for who was refused.
     """
 
     status: int
@@ -43,6 +48,7 @@ class Failure:
     retry_after: int | None = None
     said: Any = None
     error: str | None = None
+    place: Mapping[str, Any] = field(default_factory=dict)
 
 
 class UnknownModel(NotFound):
@@ -61,14 +67,14 @@ def failure_of(error: SutazaiError) -> Failure:
     """How ``error`` is told to a client of an LLM."""
     if isinstance(error, BackendFailed):
         return error.failure
-    unknown = isinstance(error, UnknownModel)
     return Failure(
         error.http_status,
         error.message,
-        code=MODEL_NOT_FOUND if unknown else _CAPITAL.sub("_", error.code).lower(),
+        code=_KNOWN.get(error.code) or _CAPITAL.sub("_", error.code).lower(),
         hint=error.hint,
         retry_after=error.data.get("retry_after"),
         error=_common_name(error),
+        place={name: error.data[name] for name in _PLACE if name in error.data},
     )
 
 

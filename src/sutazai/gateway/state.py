@@ -125,3 +125,23 @@ class Keeping:
                 await asyncio.to_thread(write, self._path, self._render())
             except OSError as error:  # the next change tries again
                 log.warning("%s cannot be written: %s", self._path, error)
+
+
+class Switch:
+    """What is on or off, also after a restart: on while there is a file at ``path``."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.on = path.exists()
+
+    async def set(self, *, on: bool) -> None:
+        """Raises OSError where it cannot be kept; it is as it was, then."""
+        await asyncio.to_thread(self._keep, on)
+        self.on = on
+
+    def _keep(self, on: bool) -> None:
+        if on:
+            write(self._path, b"")
+        else:
+            self._path.unlink(missing_ok=True)
+            _flush_folder(self._path.parent)

@@ -3,20 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
+from sutazai.fleet.declared import Priority
 from sutazai.fleet.desired import Shape
-from sutazai.fleet.spec import Priority
-
-
-class Outcome(StrEnum):
-    """How a call ended; the names of the counters."""
-
-    DONE = "done"
-    FAILED = "failed"
-    REJECTED = "rejected"
-    EXPIRED = "expired"
-    CANCELLED = "cancelled"
+from sutazai.gateway.records.call import CallRecord
+from sutazai.gateway.records.summary import Summary
 
 
 @dataclass(slots=True)
@@ -31,15 +22,17 @@ class Counters:
     tokens_in: int = 0
     tokens_out: int = 0
 
-    def count(self, outcome: Outcome, tokens_in: int, tokens_out: int) -> None:
+    def observe(self, record: CallRecord) -> None:
         """A call has ended."""
-        setattr(self, outcome.value, getattr(self, outcome.value) + 1)
-        self.tokens_in += tokens_in
-        self.tokens_out += tokens_out
+        name = record.outcome
+        setattr(self, name, getattr(self, name) + 1)
+        if not record.cache:
+            self.tokens_in += record.prompt_tokens
+            self.tokens_out += record.completion_tokens
 
 
 class BackendStats(Shape):
-    """One backend; ``reason`` says why it is not available."""
+    """One backend; ``reason`` says why it is not available, or what else is the matter with it."""
 
     name: str
     available: bool
@@ -50,7 +43,10 @@ class BackendStats(Shape):
 
 
 class GatewayStats(Shape):
-    """The answer to `GET /stats`. ``uptime`` and ``oldest_wait`` are in seconds."""
+    """The answer to `GET /stats`. ``uptime`` and ``oldest_wait`` are in seconds.
+
+    ``recent`` is what the calls of the last minutes were like.
+    """
 
     backends: tuple[BackendStats, ...]
     queued: dict[Priority, int]
@@ -67,6 +63,10 @@ class GatewayStats(Shape):
     incarnation: str
     revision: int
     problems: tuple[str, ...] = ()
+    paused: bool = False
+    cache_hits: int = 0
+    shared: int = 0
+    recent: Summary | None = None
 
 
 class ModelStats(Shape):

@@ -16,7 +16,7 @@ _INTEGERS = frozenset({"max_tokens", "top_k", "seed"})
 
 
 def read_object(value: Any, what: str) -> JsonObject:
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         raise BadInput(f"{what} must be an object")
     return value
 
@@ -53,6 +53,15 @@ def read_flag(value: Any, what: str, *, default: bool) -> bool:
         return default
     if not isinstance(value, bool):
         raise BadInput(f"{what} must be true or false")
+    return value
+
+
+def read_count(value: Any, what: str) -> int:
+    """A whole number that is not negative; true counts as nought, a mere yes."""
+    if value is True:
+        return 0
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise BadInput(f"{what} must be a whole number, at least 0")
     return value
 
 

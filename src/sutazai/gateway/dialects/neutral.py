@@ -10,17 +10,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 JsonObject = Mapping[str, Any]
 
 
 class Form(StrEnum):
-    """The kinds of endpoint that both dialects have."""
+    """The kinds of endpoint that take calls of a model."""
 
     CHAT = "chat"
     COMPLETION = "completion"  # OpenAI's completions, Ollama's generate
     EMBEDDING = "embedding"
+    SINGLE_EMBEDDING = "single-embedding"  # Ollama's older /api/embeddings: one text, one vector
+    RESPONSES = "responses"  # OpenAI's
+    MESSAGES = "messages"  # Anthropic's
+    COUNT = "count"  # Anthropic's: how many tokens a call of MESSAGES would take
+
+
+RELAYED_ONLY = frozenset({Form.RESPONSES, Form.MESSAGES, Form.COUNT})
+"""Forms without a neutral form: backends of any dialect may have them, under the same path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +78,11 @@ class JsonFormat:
 
 @dataclass(frozen=True, slots=True)
 class Chat:
-    """A conversation to go on with. ``effort`` is how hard to think: low, medium, high."""
+    """A conversation to go on with.
+
+    ``effort`` is how hard to think: none, minimal, low, medium, high. ``logprobs`` is the number
+    of alternatives to tell for each token, nought for the token itself, None for nothing.
+    """
 
     messages: tuple[Message, ...]
     stream: bool
@@ -79,26 +91,32 @@ class Chat:
     tools: tuple[JsonObject, ...] = ()
     tool_choice: str | JsonObject | None = None
     effort: str | None = None
+    logprobs: int | None = None
     include_usage: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """A bare text to go on with, no template around it; ``suffix`` is what must come after."""
+    """A bare text to go on with, no template around it; ``suffix`` is what must come after.
+
+    ``logprobs`` as in `Chat`.
+    """
 
     prompt: str
     stream: bool
     suffix: str = ""
     sampling: Sampling = Sampling()
+    logprobs: int | None = None
     include_usage: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Embedding:
-    """Texts to embed."""
+    """Texts to embed. ``base64`` is how an OpenAI client wants to read the vectors."""
 
     inputs: tuple[str, ...]
     dimensions: int | None = None
+    base64: bool = False
 
 
 Call = Chat | Completion | Embedding
@@ -106,10 +124,11 @@ Call = Chat | Completion | Embedding
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens that a call took."""
+    """Tokens that a call took; ``cached_tokens`` of the prompt were not computed anew."""
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    cached_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,13 +140,18 @@ class Timings:
     completion: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Delta:
-    """A piece of an answer. Tool calls come whole."""
+class Delta(NamedTuple):
+    """A piece of an answer. Tool calls come whole.
+
+    ``logprobs`` has an object for each token: token, logprob, bytes and top_logprobs (objects of
+    the first three), in which the dialects agree. No dataclass, for there is one for each token of
+    each stream, and a tuple is made in half the time.
+    """
 
     text: str = ""
     thinking: str = ""
     tool_calls: tuple[ToolCall, ...] = ()
+    logprobs: tuple[JsonObject, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

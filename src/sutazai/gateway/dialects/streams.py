@@ -16,10 +16,11 @@ from typing import Any, Protocol
 from sutazai.fleet.errors import BadInput, BadPeer, SutazaiError
 from sutazai.gateway.dialects.neutral import End, Event, Usage
 
+_read = json.JSONDecoder().raw_decode
 _to_text = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 FRAME_MAX = 16 * 1024 * 1024
-"""The longest line a backend may send, in bytes."""
+"""The longest frame a backend may send, in bytes."""
 
 
 class Pipe(Protocol):
@@ -27,7 +28,10 @@ class Pipe(Protocol):
 
     error: SutazaiError | None
     ended: bool
-    usage: Usage
+
+    @property
+    def usage(self) -> Usage:
+        """The tokens so far, as the backend tells them or, before it does, as frames."""
 
     def feed(self, data: bytes, elapsed: float) -> bytes:
         """What the client gets for ``data``; ``elapsed`` is the age of the call in seconds."""
@@ -37,50 +41,72 @@ class Pipe(Protocol):
 
 
 class Relay:
-    """Passes a stream on as it is, whole lines at a time, looking at each of them."""
+    """Passes a stream on as it is, whole frames at a time, looking at each line of them.
+
+    Until the backend tells the usage, each piece of the answer counts as one token.
+    """
 
     def __init__(self) -> None:
         self.error: SutazaiError | None = None
         self.ended = False
-        self.usage = Usage()
         self._rest = b""
+        self._pieces = 0
+        self._told: Usage | None = None
+
+    @property
+    def usage(self) -> Usage:
+        return Usage(0, self._pieces) if self._told is None else self._told
 
     def feed(self, data: bytes, elapsed: float) -> bytes:
-        """The lines that ``data`` completes; the last part of a line waits for its end."""
-        cut = data.rfind(b"\n") + 1
-        whole = self._rest + data[:cut] if cut else b""
-        self._rest = data[cut:] if cut else self._rest + data
+        """The frames that ``data`` completes; the last part of a frame waits for its end."""
+        if not self._rest and self._is_plain(data):
+            self._pieces += 1
+            return data
+        data = self._rest + data
+        cut = self._end_of_frames(data)
+        self._rest = data[cut:]
         if len(self._rest) > FRAME_MAX:
-            self.error = BadPeer(f"the backend sent a line of more than {FRAME_MAX} bytes")
-        return self._passed(whole)
+            self.error = BadPeer(f"the backend sent a frame of more than {FRAME_MAX} bytes")
+        return self._passed(data[:cut])
 
     def finish(self, elapsed: float) -> bytes:
-        """A last frame may lack its line's end; any other part of a line is no frame."""
+        """A last frame may lack its end; any other part of a frame is of no use."""
         rest, self._rest = self._rest, b""
         try:
-            is_last = self._look(rest)
+            looks = [self._look(line) for line in rest.split(b"\n")]
+            is_last = any(looks)
+        except BadPeer:
+            self.error, is_last = cut_short(), False  # a part of a frame means nothing
         except SutazaiError as error:
             self.error, is_last = error, False
         if self.error is None and not self.ended:
             self.error = cut_short()
         return rest if is_last else b""
 
-    def _passed(self, whole: bytes) -> bytes:
-        """``whole`` up to the first line that is an error or nonsense."""
+    def _passed(self, frames: bytes) -> bytes:
+        """``frames`` up to the first that is an error or nonsense."""
         position = 0
         try:
-            for line in whole.split(b"\n"):
-                if line:
-                    self._look(line)
+            for line in frames.split(b"\n"):
+                self._look(line)
                 position += len(line) + 1
         except SutazaiError as error:
             self.error = error
-            return whole[:position]
-        return whole
+            return frames[: self._end_of_frames(frames[:position])]
+        return frames
+
+    @abstractmethod
+    def _end_of_frames(self, data: bytes) -> int:
+        """Where the last whole frame in ``data`` ends."""
+
+    @abstractmethod
+    def _is_plain(self, data: bytes) -> bool:
+        """Whether ``data`` is one frame that only has a piece of the answer, as nearly all are:
+        then nothing else is done about it."""
 
     @abstractmethod
     def _look(self, line: bytes) -> bool:
-        """Notes the counts, and the end in ``ended``; whether the line is an end.
+        """Notes the pieces, the usage, and the end in ``ended``; whether the line is an end.
 
         Raises BackendFailed or BadPeer.
         """
@@ -99,11 +125,53 @@ class Decoder(Protocol):
         """The events that the end of the stream completes."""
 
 
+class LineDecoder:
+    """A decoder whose backend sends each frame on a line."""
+
+    def __init__(self) -> None:
+        self.error: SutazaiError | None = None
+        self.ended = False
+        self._rest = b""
+
+    def feed(self, data: bytes) -> list[Event]:
+        """The events that ``data`` completes, up to what is an error or nonsense."""
+        events: list[Event] = []
+        lines = (self._rest + data if self._rest else data).split(b"\n")
+        self._rest = lines.pop()
+        if len(self._rest) > FRAME_MAX:
+            self.error = BadPeer(f"the backend sent a frame of more than {FRAME_MAX} bytes")
+        try:
+            with backend_speaks:
+                for line in lines:
+                    stripped = line.strip()
+                    if stripped and not self.ended:
+                        self._line(stripped, events)
+        except SutazaiError as error:
+            self.error = error
+        return events
+
+    def finish(self) -> list[Event]:
+        """The last line may lack its end; any other part of a line means nothing."""
+        if self.error is not None:
+            return []
+        events = self.feed(b"\n")
+        if isinstance(self.error, BadPeer):
+            self.error = cut_short()
+        return events
+
+    @abstractmethod
+    def _line(self, line: bytes, events: list[Event]) -> None:
+        """Adds what ``line`` says to ``events``; it has no space around it, and is not empty.
+
+        Raises BackendFailed, BadPeer or BadInput.
+        """
+
+
 class Encoder(Protocol):
     """From events to a client's bytes."""
 
     def encode(self, event: Event, elapsed: float) -> bytes:
-        """The bytes that say ``event``."""
+        """The bytes that say ``event``. Raises BadInput for what this dialect cannot say."""
 
 
 class Translation:
@@ -112,9 +180,14 @@ class Translation:
     def __init__(self, decoder: Decoder, encoder: Encoder) -> None:
         self._decoder = decoder
         self._encoder = encoder
+        self._pieces = 0
+        self._told: Usage | None = None
         self.error: SutazaiError | None = None
         self.ended = False
-        self.usage = Usage()
+
+    @property
+    def usage(self) -> Usage:
+        return Usage(0, self._pieces) if self._told is None else self._told
 
     def feed(self, data: bytes, elapsed: float) -> bytes:
         return self._encoded(self._decoder.feed(data), elapsed)
@@ -127,21 +200,22 @@ class Translation:
 
     def _encoded(self, events: list[Event], elapsed: float) -> bytes:
         self.error = self._decoder.error
-        pieces = []
-        for event in events:
-            try:
-                with backend_speaks:
-                    pieces.append(self._encoder.encode(event, elapsed))
-            except SutazaiError as error:
-                self.error = error
-                break
-            self._note(event)
-        return b"".join(pieces)
+        encoded = b""
+        try:
+            with backend_speaks:
+                for event in events:
+                    encoded += self._encoder.encode(event, elapsed)
+                    self._note(event)
+        except SutazaiError as error:
+            self.error = error
+        return encoded
 
     def _note(self, event: Event) -> None:
         if isinstance(event, End):
             self.ended = True
-            self.usage = event.usage
+            self._told = event.usage
+        else:
+            self._pieces += 1
 
 
 class _BackendSpeaks:
@@ -174,12 +248,15 @@ def cut_short() -> BadPeer:
     )
 
 
-def read_frame(data: bytes | str) -> dict[str, Any]:
-    """One frame of JSON. Raises BadPeer."""
+def read_frame(data: bytes) -> dict[str, Any]:
+    """One frame of JSON, with no space around it. Raises BadPeer."""
     try:
-        value = json.loads(data)
+        said = data.decode()
+        value, end = _read(said)  # half as dear as `json.loads`, and there is one for each token
     except (ValueError, RecursionError) as cause:
         raise BadPeer("the backend sent a frame that is not JSON") from cause
+    if end != len(said):
+        raise BadPeer("the backend sent a frame that is not JSON")
     if not isinstance(value, dict):
         raise BadPeer("the backend sent a frame that is not a JSON object")
     return value

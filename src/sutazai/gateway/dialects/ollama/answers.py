@@ -29,9 +29,10 @@ _NS = 1_000_000_000
 def check(form: Form, value: JsonObject) -> Usage:
     """The usage of a whole answer. Raises BackendFailed or BadPeer if it is no answer."""
     raise_inband(value)
-    if form is Form.EMBEDDING:
-        if not isinstance(value.get("embeddings"), list):
-            raise BadPeer("the backend's answer has no embeddings")
+    if form is Form.EMBEDDING or form is Form.SINGLE_EMBEDDING:
+        field = "embeddings" if form is Form.EMBEDDING else "embedding"
+        if not isinstance(value.get(field), list):
+            raise BadPeer(f"the backend's answer has no {field}")
     elif not value.get("done"):
         raise BadPeer("the backend's answer is not complete")
     return read_usage(value)
@@ -54,15 +55,16 @@ def parse(form: Form, value: JsonObject) -> Answer | Vectors:
 
 def read_delta(form: Form, value: JsonObject) -> Delta:
     """The piece of the answer that a frame holds. Raises BadInput."""
+    told = value.get("logprobs")
+    logprobs = () if told is None else read_objects(told, "logprobs")
     if form is Form.COMPLETION:
-        return Delta(text(value.get("response")), text(value.get("thinking")))
+        return Delta(text(value.get("response")), text(value.get("thinking")), (), logprobs)
     message = read_object(value.get("message"), "message")
-    calls = read_objects(message.get("tool_calls"), "tool_calls")
-    return Delta(
-        text=text(message.get("content")),
-        thinking=text(message.get("thinking")),
-        tool_calls=tuple(map(tool_call, calls)),
-    )
+    said, thought = text(message.get("content")), text(message.get("thinking"))
+    calls = message.get("tool_calls")
+    if calls is None:
+        return Delta(said, thought, (), logprobs)
+    return Delta(said, thought, tuple(map(tool_call, read_objects(calls, "tool_calls"))), logprobs)
 
 
 def read_end(value: JsonObject) -> End:
@@ -92,6 +94,8 @@ def render(
 ) -> dict[str, Any]:
     """The whole answer as an Ollama client expects it."""
     if isinstance(answer, Vectors):
+        if form is Form.SINGLE_EMBEDDING:
+            return {"embedding": answer.vectors[0] if answer.vectors else []}
         return _vectors_body(answer, envelope, elapsed)
     return {
         **delta_body(form, answer.delta, envelope, elapsed),
@@ -101,6 +105,8 @@ def render(
 
 def loaded(form: Form, body: JsonObject, envelope: Envelope) -> dict[str, Any]:
     """The answer to a call that asks for no tokens (see `requests.only_loads`)."""
+    if form is Form.SINGLE_EMBEDDING:
+        return {"embedding": []}
     reason = "unload" if body.get("keep_alive") in (0, "0", "0s") else "load"
     return {**delta_body(form, Delta(), envelope, 0.0), "done": True, "done_reason": reason}
 
@@ -109,7 +115,8 @@ def delta_body(form: Form, delta: Delta, envelope: Envelope, elapsed: float) -> 
     """A frame with a piece of the answer, not the last one."""
     words = _words(form, delta)
     created = timestamp(envelope.created + elapsed)
-    return {"model": envelope.model, "created_at": created, **words, "done": False}
+    told = {"logprobs": list(delta.logprobs)} if delta.logprobs else {}
+    return {"model": envelope.model, "created_at": created, **words, "done": False, **told}
 
 
 def end_body(end: End, elapsed: float) -> dict[str, Any]:

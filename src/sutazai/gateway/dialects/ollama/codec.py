@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from sutazai.fleet.declared import Dialect
+from sutazai.gateway.dialects.facts import PromptFacts
 from sutazai.gateway.dialects.fields import read_flag
 from sutazai.gateway.dialects.neutral import (
     Answer,
@@ -16,7 +18,7 @@ from sutazai.gateway.dialects.neutral import (
     Usage,
     Vectors,
 )
-from sutazai.gateway.dialects.ollama import answers, models, requests
+from sutazai.gateway.dialects.ollama import answers, models, prompts, requests
 from sutazai.gateway.dialects.ollama.streams import (
     OllamaDecoder,
     OllamaEncoder,
@@ -24,26 +26,37 @@ from sutazai.gateway.dialects.ollama.streams import (
     ndjson,
 )
 from sutazai.gateway.dialects.streams import backend_speaks
+from sutazai.gateway.dialects.windows import Shrunk, shrink
 from sutazai.gateway.failures import MODEL_NOT_FOUND, Failure
 
-_TARGETS = {
+_ENDPOINTS = {
     Form.CHAT: "/api/chat",
     Form.COMPLETION: "/api/generate",
     Form.EMBEDDING: "/api/embed",
+    Form.SINGLE_EMBEDDING: "/api/embeddings",
 }
+_STREAMED = (Form.CHAT, Form.COMPLETION)
 
 
 class OllamaCodec:
     """See `Codec`."""
 
+    dialect = Dialect.OLLAMA
+    endpoints: Mapping[Form, str] = _ENDPOINTS
     stream_type = "application/x-ndjson"
     list_target = "/api/tags"
 
     def target(self, form: Form) -> str:
-        return _TARGETS[form]
+        return _ENDPOINTS[form]
 
     def wants_stream(self, form: Form, body: JsonObject) -> bool:
-        return form is not Form.EMBEDDING and read_flag(body.get("stream"), "stream", default=True)
+        return form in _STREAMED and read_flag(body.get("stream"), "stream", default=True)
+
+    def prompt_of(self, form: Form, body: JsonObject) -> PromptFacts:
+        return prompts.facts(form, body)
+
+    def shrink(self, form: Form, body: JsonObject, fits: Callable[[int], bool]) -> Shrunk | None:
+        return shrink(body, prompts.read(form, body), fits)
 
     def parse(self, form: Form, body: JsonObject) -> Call:
         return requests.parse(form, body)
@@ -58,7 +71,12 @@ class OllamaCodec:
         return OllamaEncoder(form, envelope)
 
     def render_answer(
-        self, form: Form, answer: Answer | Vectors, envelope: Envelope, elapsed: float
+        self,
+        form: Form,
+        answer: Answer | Vectors,
+        envelope: Envelope,
+        elapsed: float,
+        call: Call | None,
     ) -> dict[str, Any]:
         with backend_speaks:
             return answers.render(form, answer, envelope, elapsed)
@@ -68,10 +86,10 @@ class OllamaCodec:
 
     def failure_body(self, failure: Failure, *, same_dialect: bool) -> dict[str, Any]:
         if failure.hint and failure.code != MODEL_NOT_FOUND:
-            return {"error": f"{failure.message} ({failure.hint})"}
-        return {"error": failure.message}
+            return {"error": f"{failure.message} ({failure.hint})", **failure.place}
+        return {"error": failure.message, **failure.place}
 
-    def failure_frame(self, failure: Failure, *, same_dialect: bool) -> bytes:
+    def failure_frame(self, form: Form, failure: Failure, *, same_dialect: bool) -> bytes:
         return ndjson(self.failure_body(failure, same_dialect=same_dialect))
 
     def render(self, call: Call, model: str) -> dict[str, Any]:
@@ -83,11 +101,14 @@ class OllamaCodec:
     def parse_answer(self, form: Form, value: JsonObject) -> Answer | Vectors:
         return answers.parse(form, value)
 
-    def relay(self) -> OllamaRelay:
+    def relay(self, form: Form) -> OllamaRelay:
         return OllamaRelay()
 
     def decoder(self, form: Form) -> OllamaDecoder:
         return OllamaDecoder(form)
+
+    def streamed(self, form: Form, body: JsonObject) -> dict[str, Any] | None:
+        return requests.streamed(form, body)
 
     def parse_models(self, value: Any) -> tuple[Model, ...]:
         return models.parse(value)

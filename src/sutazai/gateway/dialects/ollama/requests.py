@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from sutazai.fleet.errors import BadInput
 from sutazai.gateway.dialects.fields import (
     read_arguments,
+    read_count,
     read_flag,
     read_object,
     read_objects,
@@ -33,6 +34,13 @@ from sutazai.gateway.dialects.neutral import (
 
 _READ_AS = {"max_tokens": ("num_predict",)}
 _WRITTEN_AS = {"max_tokens": "num_predict"}
+_LEVELS: dict[str, bool | str] = {
+    "none": False,
+    "minimal": "low",
+    "medium": True,  # the same, and older versions take a level for few models only
+    "xhigh": "high",
+}
+"""How Ollama says what it has no word of its own for; other levels are called the same."""
 
 
 def parse(form: Form, body: JsonObject) -> Call:
@@ -54,7 +62,14 @@ def only_loads(form: Form, body: JsonObject) -> bool:
     """Whether the call asks for no tokens, only that the model be loaded or let go."""
     if form is Form.CHAT:
         return not body.get("messages")
-    return form is Form.COMPLETION and not body.get("prompt") and not body.get("images")
+    if form is Form.COMPLETION:
+        return not body.get("prompt") and not body.get("images")
+    return form is Form.SINGLE_EMBEDDING and not body.get("prompt")
+
+
+def streamed(form: Form, body: JsonObject) -> dict[str, Any] | None:
+    """``body``, asking for a stream; None where there are none."""
+    return {**body, "stream": True} if form in (Form.CHAT, Form.COMPLETION) else None
 
 
 # parsing
@@ -67,6 +82,7 @@ def _parse_chat(body: JsonObject) -> Chat:
         tools=read_objects(body.get("tools"), "tools"),
         json_format=_json_format(body.get("format")),
         effort=_effort(body.get("think")),
+        logprobs=_logprobs(body),
         sampling=_sampling(body),
         stream=_stream(body),
     )
@@ -85,6 +101,7 @@ def _parse_generate(body: JsonObject) -> Chat | Completion:
         messages=(Message("system", system), prompt) if system else (prompt,),
         json_format=_json_format(body.get("format")),
         effort=_effort(body.get("think")),
+        logprobs=_logprobs(body),
         sampling=_sampling(body),
         stream=_stream(body),
     )
@@ -96,6 +113,7 @@ def _parse_raw(body: JsonObject) -> Completion:
     return Completion(
         prompt=read_text(body.get("prompt"), "prompt"),
         suffix=read_text(body.get("suffix"), "suffix"),
+        logprobs=_logprobs(body),
         sampling=_sampling(body),
         stream=_stream(body),
     )
@@ -105,10 +123,15 @@ def _parse_embed(body: JsonObject) -> Embedding:
     return Embedding(read_texts(body.get("input"), "input"), body.get("dimensions"))
 
 
+def _parse_single(body: JsonObject) -> Embedding:
+    return Embedding((read_text(body.get("prompt"), "prompt"),))
+
+
 _PARSERS: dict[Form, Callable[[JsonObject], Call]] = {
     Form.CHAT: _parse_chat,
     Form.COMPLETION: _parse_generate,
     Form.EMBEDDING: _parse_embed,
+    Form.SINGLE_EMBEDDING: _parse_single,
 }
 
 
@@ -133,7 +156,15 @@ def _json_format(value: Any) -> JsonFormat | None:
 
 
 def _effort(think: Any) -> str | None:
-    return think if isinstance(think, str) and think else None
+    if isinstance(think, bool):
+        return "medium" if think else "none"
+    return read_text(think, "think (true, false or a level)") or None
+
+
+def _logprobs(body: JsonObject) -> int | None:
+    if not read_flag(body.get("logprobs"), "logprobs", default=False):
+        return None
+    return read_count(body.get("top_logprobs") or 0, "top_logprobs")
 
 
 def _message(value: JsonObject) -> Message:
@@ -196,12 +227,13 @@ def _answered(open_calls: list[ToolCall], tool: str) -> str:
 
 
 def _chat_body(call: Chat) -> dict[str, Any]:
-    tools = {} if not call.tools or call.tool_choice == "none" else {"tools": list(call.tools)}
+    tools = _chosen(call.tools, call.tool_choice)
     return {
         "messages": [_message_body(message) for message in call.messages],
-        **tools,
+        **({"tools": tools} if tools else {}),
         **_format_body(call.json_format),
-        **({"think": call.effort} if call.effort else {}),
+        **({"think": _LEVELS.get(call.effort, call.effort)} if call.effort else {}),
+        **_logprobs_body(call.logprobs),
         **_options_body(call.sampling),
         "stream": call.stream,
     }
@@ -213,9 +245,31 @@ def _generate_body(call: Completion) -> dict[str, Any]:
     return {
         "prompt": call.prompt,
         **shape,
+        **_logprobs_body(call.logprobs),
         **_options_body(call.sampling),
         "stream": call.stream,
     }
+
+
+def _chosen(tools: tuple[JsonObject, ...], choice: str | JsonObject | None) -> list[JsonObject]:
+    """The tools that the model may choose among; Ollama has no other word for that."""
+    if choice == "none":
+        return []
+    if not isinstance(choice, Mapping):
+        return list(tools)
+    wanted = _name_of(choice)
+    return [tool for tool in tools if _name_of(tool) == wanted] or list(tools)
+
+
+def _name_of(tool: JsonObject) -> Any:
+    function = tool.get("function")
+    return function.get("name") if isinstance(function, Mapping) else None
+
+
+def _logprobs_body(logprobs: int | None) -> dict[str, Any]:
+    if logprobs is None:
+        return {}
+    return {"logprobs": True, **({"top_logprobs": logprobs} if logprobs else {})}
 
 
 def _options_body(sampling: Sampling) -> dict[str, Any]:

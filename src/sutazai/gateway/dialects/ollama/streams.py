@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from json.encoder import encode_basestring
 from typing import Any
 
-from sutazai.fleet.errors import BadPeer, SutazaiError
-from sutazai.gateway.dialects.neutral import Delta, End, Envelope, Event, Form, Usage
+from sutazai.fleet.errors import BadPeer
+from sutazai.gateway.dialects.neutral import Delta, End, Envelope, Event, Form
 from sutazai.gateway.dialects.ollama.answers import (
     delta_body,
     end_body,
@@ -13,19 +15,29 @@ from sutazai.gateway.dialects.ollama.answers import (
     read_delta,
     read_end,
     read_usage,
+    timestamp,
 )
-from sutazai.gateway.dialects.streams import (
-    FRAME_MAX,
-    Relay,
-    backend_speaks,
-    read_frame,
-    write_json,
-)
-from sutazai.wire import LineSplitter
+from sutazai.gateway.dialects.streams import LineDecoder, Relay, read_frame, write_json
+
+# What makes a line worth parsing while it is relayed. Inside a text these marks stand with their
+# quotes escaped, so that no text is taken for them.
+_TELLS = re.compile(rb'"(?:error"|done": ?true)').search
 
 
 class OllamaRelay(Relay):
-    """Passes Ollama's lines on; until the last one tells the usage, a line counts as one token."""
+    """Passes Ollama's lines on."""
+
+    def _end_of_frames(self, data: bytes) -> int:
+        return data.rfind(b"\n") + 1
+
+    def _is_plain(self, data: bytes) -> bool:
+        return (
+            data.startswith(b"{")
+            and data.endswith(b"}\n")
+            and data.count(b"\n") == 1
+            and not _TELLS(data)
+            and not self.ended
+        )
 
     def _look(self, line: bytes) -> bool:
         line = line.strip()
@@ -33,58 +45,36 @@ class OllamaRelay(Relay):
             return False
         if not (line.startswith(b"{") and line.endswith(b"}")):
             raise BadPeer("the backend sent a line that is not a JSON object")
-        if _tells(line):
+        if _TELLS(line):
             value = read_frame(line)
             raise_inband(value)
             if value.get("done"):
-                self.ended, self.usage = True, read_usage(value)
+                self.ended, self._told = True, read_usage(value)
                 return True
-        if not self.ended:
-            self.usage = Usage(0, self.usage.completion_tokens + 1)
+        self._pieces += 1
         return False
 
 
-def _tells(line: bytes) -> bool:
-    """Whether a line is worth parsing while it is relayed. Inside a text these marks stand with
-    their quotes escaped, so that no text is taken for them."""
-    return b'"error"' in line or b'"done":true' in line or b'"done": true' in line
-
-
-class OllamaDecoder:
+class OllamaDecoder(LineDecoder):
     """Events out of a backend's stream."""
 
     def __init__(self, form: Form) -> None:
-        self.error: SutazaiError | None = None
-        self.ended = False
+        super().__init__()
         self._form = form
-        self._lines = LineSplitter(FRAME_MAX)
 
-    def feed(self, data: bytes) -> list[Event]:
-        events: list[Event] = []
-        try:
-            with backend_speaks:
-                for line in self._lines.feed(data):
-                    events += self._line(line)
-        except SutazaiError as error:
-            self.error = error
-        return events
-
-    def finish(self) -> list[Event]:
-        """The last line may lack its end."""
-        return self.feed(b"\n")
-
-    def _line(self, line: bytes) -> list[Event]:
-        if not line.strip():
-            return []
+    def _line(self, line: bytes, events: list[Event]) -> None:
         value = read_frame(line)
         raise_inband(value)
         delta = read_delta(self._form, value)
-        said = delta.text or delta.thinking or delta.tool_calls
-        events: list[Event] = [delta] if said else []
+        if delta != _NOTHING:
+            events.append(delta)
         if value.get("done"):
             self.ended = True
             events.append(read_end(value))
-        return events
+
+
+_NOTHING = Delta()
+_TEXT_ONLY = _NOTHING[1:]
 
 
 class OllamaEncoder:
@@ -93,11 +83,28 @@ class OllamaEncoder:
     def __init__(self, form: Form, envelope: Envelope) -> None:
         self._form = form
         self._envelope = envelope
+        self._before = f'{{"model":{write_json(envelope.model).decode()},"created_at":"'
+        if form is Form.COMPLETION:
+            self._between, self._after = '","response":', ',"done":false}\n'
+        else:
+            self._between = '","message":{"role":"assistant","content":'
+            self._after = '},"done":false}\n'
 
     def encode(self, event: Event, elapsed: float) -> bytes:
-        if isinstance(event, Delta):
-            return ndjson(delta_body(self._form, event, self._envelope, elapsed))
-        return ndjson(self._last(event, elapsed))
+        if isinstance(event, End):
+            return ndjson(self._last(event, elapsed))
+        if event[1:] == _TEXT_ONLY:
+            return self._plain(event, elapsed)
+        return ndjson(delta_body(self._form, event, self._envelope, elapsed))
+
+    def _plain(self, delta: Delta, elapsed: float) -> bytes:
+        """What nearly all lines are, without building them anew."""
+        created = timestamp(self._envelope.created + elapsed)
+        said = encode_basestring(delta.text)
+        try:
+            return f"{self._before}{created}{self._between}{said}{self._after}".encode()
+        except UnicodeEncodeError:
+            return ndjson(delta_body(self._form, delta, self._envelope, elapsed))
 
     def _last(self, end: End, elapsed: float) -> dict[str, Any]:
         empty = delta_body(self._form, Delta(), self._envelope, elapsed)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+from collections.abc import Sequence
+from struct import error, pack
 from typing import Any
 
-from sutazai.fleet.errors import BadPeer
+from sutazai.fleet.errors import BadInput, BadPeer
 from sutazai.gateway.dialects.fields import read_object, read_objects, read_text
 from sutazai.gateway.dialects.neutral import (
     Answer,
@@ -18,6 +21,7 @@ from sutazai.gateway.dialects.neutral import (
     Usage,
     Vectors,
 )
+from sutazai.gateway.dialects.openai import logprobs
 from sutazai.gateway.dialects.openai.requests import tool_call_body
 from sutazai.gateway.dialects.streams import backend_speaks, count, text
 from sutazai.gateway.failures import BackendFailed, inband_failure
@@ -57,6 +61,7 @@ def _answer(form: Form, value: JsonObject, usage: Usage) -> Answer:
     delta = Delta(text(choice.get("text")))
     if form is Form.CHAT:
         delta = _message(choice.get("message"))
+    delta = delta._replace(logprobs=logprobs.read(choice.get("logprobs")))
     return Answer(delta, End(reason, usage, read_timings(value)))
 
 
@@ -64,10 +69,15 @@ def read_usage(value: JsonObject) -> Usage:
     """The usage that a frame tells; llama.cpp tells it in ``timings`` where it was not asked."""
     usage, timings = value.get("usage"), value.get("timings")
     if isinstance(usage, dict):
-        return Usage(count(usage.get("prompt_tokens")), count(usage.get("completion_tokens")))
+        details = usage.get("prompt_tokens_details")
+        cached = count(details.get("cached_tokens")) if isinstance(details, dict) else 0
+        prompt, completion = usage.get("prompt_tokens"), usage.get("completion_tokens")
+        return Usage(count(prompt), count(completion), cached)
     if isinstance(timings, dict):
-        prompt = count(timings.get("prompt_n")) + count(timings.get("cache_n"))
-        return Usage(prompt, count(timings.get("predicted_n")))
+        cached = count(timings.get("cache_n"))
+        return Usage(
+            count(timings.get("prompt_n")) + cached, count(timings.get("predicted_n")), cached
+        )
     return Usage()
 
 
@@ -94,10 +104,22 @@ def _message(value: Any) -> Delta:
     message = read_object(value, "the answer's message")
     calls = read_objects(message.get("tool_calls"), "the answer's tool_calls")
     return Delta(
-        text=text(message.get("content")),
+        text=read_words(message),
         thinking=read_thinking(message),
         tool_calls=tuple(map(_tool_call, calls)),
     )
+
+
+def read_words(message: JsonObject) -> str:
+    """What the model said. What it says to refuse has a field of its own here and nowhere else."""
+    said = message.get("content") or message.get("refusal")
+    return said if isinstance(said, str) else _texts(said)
+
+
+def _texts(parts: Any) -> str:
+    """Some servers give an answer in parts."""
+    found = parts if isinstance(parts, list) else ()
+    return "".join([text(part.get("text")) for part in found if isinstance(part, dict)])
 
 
 def read_thinking(message: JsonObject) -> str:
@@ -121,12 +143,16 @@ def _vector(value: Any) -> tuple[float, ...]:
 # rendering
 
 
-def render(form: Form, answer: Answer | Vectors, envelope: Envelope) -> dict[str, Any]:
-    """The whole answer as an OpenAI client expects it."""
+def render(
+    form: Form, answer: Answer | Vectors, envelope: Envelope, *, base64: bool = False
+) -> dict[str, Any]:
+    """The whole answer as an OpenAI client expects it; ``base64`` is how it wants vectors."""
     if isinstance(answer, Vectors):
-        return _vectors_body(answer, envelope)
-    body = _message_body(answer.delta) if form is Form.CHAT else {"text": answer.delta.text}
-    choice = {"index": 0, **body, "logprobs": None, "finish_reason": reason_of(answer)}
+        return _vectors_body(answer, envelope, base64)
+    chat = form is Form.CHAT
+    body = _message_body(answer.delta, envelope) if chat else {"text": answer.delta.text}
+    told = logprobs.render(form, answer.delta.logprobs)
+    choice = {"index": 0, **body, "logprobs": told, "finish_reason": reason_of(answer)}
     return {
         "id": envelope.id,
         "object": OBJECTS[form],
@@ -143,17 +169,25 @@ def reason_of(answer: Answer) -> str:
     return "tool_calls" if called else answer.end.reason
 
 
-def usage_body(usage: Usage) -> dict[str, int]:
+def usage_body(usage: Usage) -> dict[str, Any]:
+    cached = {"prompt_tokens_details": {"cached_tokens": usage.cached_tokens}}
     return {
         "prompt_tokens": usage.prompt_tokens,
         "completion_tokens": usage.completion_tokens,
         "total_tokens": usage.prompt_tokens + usage.completion_tokens,
+        **(cached if usage.cached_tokens else {}),
     }
 
 
-def _message_body(delta: Delta) -> dict[str, Any]:
+def call_id(call: ToolCall, envelope: Envelope, index: int) -> str:
+    """The id of an answer's call; one that a backend did not give must be like no other in the
+    conversation, which later has the calls of many answers."""
+    return call.id or f"call_{envelope.id[-24:]}_{index}"
+
+
+def _message_body(delta: Delta, envelope: Envelope) -> dict[str, Any]:
     calls = [
-        {**tool_call_body(call), "id": call.id or f"call_{index}"}
+        {**tool_call_body(call), "id": call_id(call, envelope, index)}
         for index, call in enumerate(delta.tool_calls)
     ]
     message = {
@@ -165,11 +199,20 @@ def _message_body(delta: Delta) -> dict[str, Any]:
     return {"message": message}
 
 
-def _vectors_body(answer: Vectors, envelope: Envelope) -> dict[str, Any]:
+def _vectors_body(answer: Vectors, envelope: Envelope, base64: bool) -> dict[str, Any]:
+    vectors = map(_in_base64, answer.vectors) if base64 else answer.vectors
     data = [
-        {"object": "embedding", "index": index, "embedding": list(vector)}
-        for index, vector in enumerate(answer.vectors)
+        {"object": "embedding", "index": index, "embedding": vector}
+        for index, vector in enumerate(vectors)
     ]
     tokens = answer.usage.prompt_tokens
     usage = {"prompt_tokens": tokens, "total_tokens": tokens}
     return {"object": "list", "data": data, "model": envelope.model, "usage": usage}
+
+
+def _in_base64(vector: Sequence[float]) -> str:
+    """As 32-bit floating-point numbers, little-endian. Raises BadInput."""
+    try:
+        return b64encode(pack(f"<{len(vector)}f", *vector)).decode()
+    except (error, OverflowError) as cause:
+        raise BadInput("an embedding holds what is no number") from cause

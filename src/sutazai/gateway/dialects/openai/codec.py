@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from sutazai.fleet.declared import Dialect
 from sutazai.fleet.errors import BadInput
+from sutazai.gateway.dialects.facts import PromptFacts
 from sutazai.gateway.dialects.fields import read_flag
 from sutazai.gateway.dialects.neutral import (
     Answer,
@@ -18,19 +20,18 @@ from sutazai.gateway.dialects.neutral import (
     Usage,
     Vectors,
 )
-from sutazai.gateway.dialects.openai import answers, models, requests
-from sutazai.gateway.dialects.openai.streams import (
-    OpenAiDecoder,
-    OpenAiEncoder,
-    OpenAiRelay,
-    sse,
-)
+from sutazai.gateway.dialects.openai import answers, models, prompts, requests, responses
+from sutazai.gateway.dialects.openai.streams import OpenAiDecoder, OpenAiEncoder, OpenAiRelay
+from sutazai.gateway.dialects.sse import SseRelay, sse
+from sutazai.gateway.dialects.streams import backend_speaks
+from sutazai.gateway.dialects.windows import Shrunk, shrink
 from sutazai.gateway.failures import MODEL_NOT_FOUND, Failure
 
-_TARGETS = {
+_ENDPOINTS = {
     Form.CHAT: "/v1/chat/completions",
     Form.COMPLETION: "/v1/completions",
     Form.EMBEDDING: "/v1/embeddings",
+    Form.RESPONSES: "/v1/responses",
 }
 _TYPES = {
     401: "authentication_error",
@@ -42,14 +43,22 @@ _TYPES = {
 class OpenAiCodec:
     """See `Codec`."""
 
+    dialect = Dialect.OPENAI
+    endpoints: Mapping[Form, str] = _ENDPOINTS
     stream_type = "text/event-stream; charset=utf-8"
     list_target = "/v1/models"
 
     def target(self, form: Form) -> str:
-        return _TARGETS[form]
+        return _ENDPOINTS[form]
 
     def wants_stream(self, form: Form, body: JsonObject) -> bool:
         return form is not Form.EMBEDDING and read_flag(body.get("stream"), "stream", default=False)
+
+    def prompt_of(self, form: Form, body: JsonObject) -> PromptFacts:
+        return prompts.facts(form, body)
+
+    def shrink(self, form: Form, body: JsonObject, fits: Callable[[int], bool]) -> Shrunk | None:
+        return shrink(body, prompts.read(form, body), fits)
 
     def parse(self, form: Form, body: JsonObject) -> Call:
         return requests.parse(form, body)
@@ -65,9 +74,16 @@ class OpenAiCodec:
         return OpenAiEncoder(form, envelope, include_usage=include_usage)
 
     def render_answer(
-        self, form: Form, answer: Answer | Vectors, envelope: Envelope, elapsed: float
+        self,
+        form: Form,
+        answer: Answer | Vectors,
+        envelope: Envelope,
+        elapsed: float,
+        call: Call | None,
     ) -> dict[str, Any]:
-        return answers.render(form, answer, envelope)
+        base64 = isinstance(call, Embedding) and call.base64
+        with backend_speaks:
+            return answers.render(form, answer, envelope, base64=base64)
 
     def render_models(self, listed: Sequence[Model]) -> dict[str, Any]:
         return models.render(listed)
@@ -77,7 +93,7 @@ class OpenAiCodec:
             return {"error": failure.said}
         fallback = "server_error" if failure.status >= 500 else "invalid_request_error"
         message = f"{failure.message} ({failure.hint})" if failure.hint else failure.message
-        error = {
+        error: dict[str, Any] = {
             "message": message,
             "type": _TYPES.get(failure.status, fallback),
             "param": "model" if failure.code == MODEL_NOT_FOUND else None,
@@ -85,25 +101,33 @@ class OpenAiCodec:
         }
         if failure.error is not None:
             error["sutazai_code"] = failure.error
-        return {"error": error}
+        return {"error": {**error, **failure.place}}
 
-    def failure_frame(self, failure: Failure, *, same_dialect: bool) -> bytes:
-        return sse(self.failure_body(failure, same_dialect=same_dialect))
+    def failure_frame(self, form: Form, failure: Failure, *, same_dialect: bool) -> bytes:
+        body = self.failure_body(failure, same_dialect=same_dialect)
+        if form is not Form.RESPONSES:
+            return sse(body)
+        # As an event of that API has it, and as its clients look for errors in all streams.
+        told = {name: body["error"].get(name) for name in ("code", "message", "param")}
+        return sse({"type": "error", **told, **body}, "error")
 
     def render(self, call: Call, model: str) -> dict[str, Any]:
         return requests.render(call, model)
 
     def check(self, form: Form, value: JsonObject) -> Usage:
-        return answers.check(form, value)
+        return responses.check(value) if form is Form.RESPONSES else answers.check(form, value)
 
     def parse_answer(self, form: Form, value: JsonObject) -> Answer | Vectors:
         return answers.parse(form, value)
 
-    def relay(self) -> OpenAiRelay:
-        return OpenAiRelay()
+    def relay(self, form: Form) -> SseRelay:
+        return responses.ResponsesRelay() if form is Form.RESPONSES else OpenAiRelay()
 
     def decoder(self, form: Form) -> OpenAiDecoder:
         return OpenAiDecoder(form)
+
+    def streamed(self, form: Form, body: JsonObject) -> dict[str, Any] | None:
+        return requests.streamed(form, body)
 
     def parse_models(self, value: Any) -> tuple[Model, ...]:
         return models.parse(value)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass, field
+from json.encoder import encode_basestring
 from typing import Any
 
-from sutazai.fleet.errors import BadPeer, SutazaiError
 from sutazai.gateway.dialects.fields import read_object, read_objects
 from sutazai.gateway.dialects.neutral import (
     Delta,
@@ -17,146 +19,144 @@ from sutazai.gateway.dialects.neutral import (
     ToolCall,
     Usage,
 )
+from sutazai.gateway.dialects.openai import logprobs
 from sutazai.gateway.dialects.openai.answers import (
+    call_id,
     raise_inband,
     read_thinking,
     read_timings,
     read_usage,
+    read_words,
     usage_body,
 )
-from sutazai.gateway.dialects.streams import (
-    Relay,
-    backend_speaks,
-    count,
-    read_frame,
-    text,
-    write_json,
-)
-from sutazai.wire import SseDecoder
-
-DONE = b"data: [DONE]\n\n"
-
-
-class OpenAiRelay(Relay):
-    """Passes OpenAI's frames on; one that tells no usage counts as one token."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._told = False
-
-    def _look(self, line: bytes) -> bool:
-        if not line.startswith(b"data:"):
-            if line.startswith(b"error:"):  # as older llama.cpp servers send it
-                raise_inband({"error": read_frame(line[6:])})
-            return False
-        frame = line[5:].strip()
-        last = frame == b"[DONE]" or self._look_at_frame(frame)
-        self.ended = self.ended or last
-        return last
-
-    def _look_at_frame(self, frame: bytes) -> bool:
-        """Whether the frame tells why the answer ends."""
-        if not (frame.startswith(b"{") and frame.endswith(b"}")):
-            raise BadPeer("the backend sent a frame that is not a JSON object")
-        last = _finishes(frame)
-        if last or _tells(frame):
-            self._note(read_frame(frame))
-        if not last and not self._told:
-            self.usage = Usage(0, self.usage.completion_tokens + 1)
-        return last
-
-    def _note(self, value: JsonObject) -> None:
-        raise_inband(value)
-        if (usage := read_usage(value)) != Usage():
-            self.usage, self._told = usage, True
-
+from sutazai.gateway.dialects.sse import DONE, SseRelay, sse
+from sutazai.gateway.dialects.streams import LineDecoder, count, read_frame, text, write_json
 
 # What makes a frame worth parsing while it is relayed. Inside a text these marks stand with their
 # quotes escaped, so that no text is taken for them.
+_TELLS = re.compile(rb'"(?:error"|timings"|finish_reason": ?"|usage": ?\{)').search
+_LAST = re.compile(rb'"finish_reason": ?"').search
 
 
-def _finishes(frame: bytes) -> bool:
-    return b'"finish_reason":"' in frame or b'"finish_reason": "' in frame
+class OpenAiRelay(SseRelay):
+    """Passes OpenAI's frames on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._is_error = False
+
+    def _is_plain(self, data: bytes) -> bool:
+        return (
+            data.startswith(b"data: {")
+            and data.endswith(b"}\n\n")
+            and data.count(b"\n") == 2
+            and not _TELLS(data)
+        )
+
+    def _look_aside(self, line: bytes) -> bool:
+        if line.startswith(b"event:"):
+            self._is_error = line[6:].strip() == b"error"
+        elif line.startswith(b"error:"):  # as older llama.cpp servers send it
+            raise_inband({"error": read_frame(line[6:].strip())})
+        return False
+
+    def _look_at_frame(self, frame: bytes) -> bool:
+        if not (_TELLS(frame) or self._is_error):
+            self._pieces += 1
+            return False
+        value = read_frame(frame)
+        raise_inband({"error": value} if self._is_error else value)
+        if (usage := read_usage(value)) != Usage():
+            self._told = usage
+        return _LAST(frame) is not None
 
 
-def _tells(frame: bytes) -> bool:
-    return (
-        b'"error"' in frame
-        or b'"timings"' in frame
-        or b'"usage":{' in frame
-        or b'"usage": {' in frame
-    )
+@dataclass(slots=True)
+class _CallInPieces:
+    id: str = ""
+    name: str = ""
+    arguments: list[str] = field(default_factory=list)
+
+    def whole(self) -> ToolCall:
+        return ToolCall(self.name, "".join(self.arguments) or "{}", self.id)
 
 
-class OpenAiDecoder:
+class OpenAiDecoder(LineDecoder):
     """Events out of a backend's stream. Tool calls come in pieces here and go out whole."""
 
     def __init__(self, form: Form) -> None:
-        self.error: SutazaiError | None = None
-        self.ended = False
+        super().__init__()
         self._form = form
-        self._frames = SseDecoder()
-        self._calls: dict[int, list[str]] = {}  # index → id, name, arguments so far
+        self._is_error = False
+        self._calls: dict[int, _CallInPieces] = {}
         self._reason: str | None = None
         self._usage = Usage()
         self._timings = Timings()
 
-    def feed(self, data: bytes) -> list[Event]:
-        events: list[Event] = []
-        try:
-            with backend_speaks:
-                for frame in self._frames.feed(data):
-                    events += self._frame(frame.event, frame.data)
-        except SutazaiError as error:
-            self.error = error
-        return events
-
     def finish(self) -> list[Event]:
         """Some servers leave out the last frame: what has a reason to have ended has ended."""
-        return self.feed(b"\n\n") + ([] if self.error or self._reason is None else self._end())
+        events = super().finish()
+        if self.error is None and self._reason is not None:
+            self._end(events)
+        return events
 
-    def _frame(self, event: str, data: str) -> list[Event]:
-        if data.strip() == "[DONE]":
-            return self._end()
-        value = read_frame(data)
-        raise_inband({"error": value} if event == "error" else value)
+    def _line(self, line: bytes, events: list[Event]) -> None:
+        if line.startswith(b"data:"):
+            frame = line[5:].lstrip()
+            if frame == DONE:
+                self._end(events)
+            else:
+                self._frame(read_frame(frame), events)
+        elif line.startswith(b"event:"):
+            self._is_error = line[6:].strip() == b"error"
+        elif line.startswith(b"error:"):  # as older llama.cpp servers send it
+            raise_inband({"error": read_frame(line[6:].lstrip())})
+
+    def _frame(self, value: JsonObject, events: list[Event]) -> None:
+        raise_inband({"error": value} if self._is_error else value)
         if value.get("usage") or value.get("timings"):
             self._usage = read_usage(value)
-        if value.get("timings"):
             self._timings = read_timings(value)
         choices = value.get("choices")
-        return self._choice(choices[0]) if isinstance(choices, list) and choices else []
+        if isinstance(choices, list) and choices:
+            delta = self._choice(choices[0])
+            if delta != _NOTHING:
+                events.append(delta)
 
-    def _choice(self, choice: Any) -> list[Event]:
+    def _choice(self, choice: Any) -> Delta:
         choice = read_object(choice, "choices[0]")
-        self._reason = text(choice.get("finish_reason")) or self._reason
+        reason = choice.get("finish_reason")
+        if reason is not None:
+            self._reason = text(reason) or self._reason
+        told = choice.get("logprobs")
+        found = () if told is None else logprobs.read(told)
         if self._form is Form.COMPLETION:
-            delta = Delta(text(choice.get("text")))
-        else:
-            delta = self._delta(read_object(choice.get("delta") or {}, "delta"))
-        return [delta] if delta.text or delta.thinking else []
+            return Delta(text(choice.get("text")), "", (), found)
+        delta = read_object(choice.get("delta") or {}, "delta")
+        if delta.get("tool_calls"):
+            self._collect(delta)
+        return Delta(read_words(delta), read_thinking(delta), (), found)
 
-    def _delta(self, value: JsonObject) -> Delta:
-        for piece in read_objects(value.get("tool_calls"), "tool_calls"):
-            self._collect(piece)
-        return Delta(text(value.get("content")), read_thinking(value))
+    def _collect(self, delta: JsonObject) -> None:
+        for piece in read_objects(delta["tool_calls"], "tool_calls"):
+            function = read_object(piece.get("function"), "function")
+            call = self._calls.setdefault(count(piece.get("index")), _CallInPieces())
+            call.id = call.id or text(piece.get("id"))
+            call.name = call.name or text(function.get("name"))
+            call.arguments.append(text(function.get("arguments")))
 
-    def _collect(self, piece: JsonObject) -> None:
-        function = read_object(piece.get("function"), "function")
-        call = self._calls.setdefault(count(piece.get("index")), ["", "", ""])
-        call[0] = call[0] or text(piece.get("id"))
-        call[1] = call[1] or text(function.get("name"))
-        call[2] += text(function.get("arguments"))
-
-    def _end(self) -> list[Event]:
+    def _end(self, events: list[Event]) -> None:
         if self.ended:
-            return []
+            return
         self.ended = True
-        calls = tuple(
-            ToolCall(name, given or "{}", id_) for id_, name, given in self._calls.values()
-        )
-        end = End(self._reason or "stop", self._usage, self._timings)
-        return [Delta(tool_calls=calls), end] if calls else [end]
+        if self._calls:
+            calls = tuple([call.whole() for call in self._calls.values()])
+            events.append(Delta(tool_calls=calls))
+        events.append(End(self._reason or "stop", self._usage, self._timings))
+
+
+_NOTHING = Delta()
+_TEXT_ONLY = _NOTHING[1:]
 
 
 class OpenAiEncoder:
@@ -164,8 +164,10 @@ class OpenAiEncoder:
 
     def __init__(self, form: Form, envelope: Envelope, *, include_usage: bool) -> None:
         self._form = form
+        self._envelope = envelope
         self._include_usage = include_usage
         self._calls = 0
+        self._said = 0  # characters
         self._started = form is Form.COMPLETION
         kind = "text_completion" if form is Form.COMPLETION else "chat.completion.chunk"
         self._frame: dict[str, Any] = {
@@ -174,13 +176,37 @@ class OpenAiEncoder:
             "created": int(envelope.created),
             "model": envelope.model,
         }
+        self._before, self._after = self._around_text()
 
     def encode(self, event: Event, elapsed: float) -> bytes:
         if isinstance(event, End):
             return self._end(event)
+        if self._started and event.text and event[1:] == _TEXT_ONLY:
+            return self._plain(event.text)
+        told = logprobs.render(self._form, event.logprobs, self._said)
+        self._said += len(event.text)
         if self._form is Form.COMPLETION:
-            return self._choice({"text": event.text})
-        return self._choice({"delta": self._delta(event)})
+            return self._choice({"text": event.text}, told)
+        return self._choice({"delta": self._delta(event)}, told)
+
+    def _around_text(self) -> tuple[str, str]:
+        """What stands around a piece of text in a frame that has nothing else."""
+        head = write_json(self._frame).decode()[:-1]
+        place = '"text":' if self._form is Form.COMPLETION else '"delta":{"content":'
+        end = "" if self._form is Form.COMPLETION else "}"
+        return (
+            f'data: {head},"choices":[{{"index":0,{place}',
+            f'{end},"logprobs":null,"finish_reason":null}}]}}\n\n',
+        )
+
+    def _plain(self, said: str) -> bytes:
+        """What nearly all frames are, without building them anew."""
+        self._said += len(said)
+        try:
+            return f"{self._before}{encode_basestring(said)}{self._after}".encode()
+        except UnicodeEncodeError:
+            is_text = self._form is Form.COMPLETION
+            return self._choice({"text": said} if is_text else {"delta": {"content": said}})
 
     def _delta(self, event: Delta) -> dict[str, Any]:
         delta: dict[str, Any] = {} if self._started else {"role": "assistant"}
@@ -196,22 +222,19 @@ class OpenAiEncoder:
     def _call(self, call: ToolCall) -> dict[str, Any]:
         index, self._calls = self._calls, self._calls + 1
         function = {"name": call.name, "arguments": call.arguments}
-        identity = call.id or f"call_{index}"
+        identity = call_id(call, self._envelope, index)
         return {"index": index, "id": identity, "type": "function", "function": function}
 
     def _end(self, event: End) -> bytes:
         reason = "tool_calls" if self._calls and event.reason == "stop" else event.reason
         body = {"text": ""} if self._form is Form.COMPLETION else {"delta": self._delta(Delta())}
-        last = self._choice(body, reason)
+        last = self._choice(body, reason=reason)
         if self._include_usage:
             last += sse({**self._frame, "choices": [], "usage": usage_body(event.usage)})
-        return last + DONE
+        return last + b"data: " + DONE + b"\n\n"
 
-    def _choice(self, body: dict[str, Any], reason: str | None = None) -> bytes:
-        choice = {"index": 0, **body, "logprobs": None, "finish_reason": reason}
+    def _choice(
+        self, body: dict[str, Any], told: JsonObject | None = None, reason: str | None = None
+    ) -> bytes:
+        choice = {"index": 0, **body, "logprobs": told, "finish_reason": reason}
         return sse({**self._frame, "choices": [choice]})
-
-
-def sse(value: Any) -> bytes:
-    """One frame."""
-    return b"data: " + write_json(value) + b"\n\n"

@@ -1,0 +1,52 @@
+"""What a client asked, as it was read from its request."""
+
+from __future__ import annotations
+
+import json
+from typing import NamedTuple
+
+from sutazai.fleet.errors import BadInput
+from sutazai.gateway.dialects.codec import ClientCodec
+from sutazai.gateway.dialects.neutral import Form, JsonObject
+
+
+class Ask(NamedTuple):
+    """The body's bytes as they came, what they say, and whether a stream is wanted.
+
+    ``codec`` and ``form`` tell the endpoint, and thereby the words of the answer.
+    """
+
+    codec: ClientCodec
+    form: Form
+    raw: bytes
+    value: JsonObject
+    stream: bool
+
+    @property
+    def path(self) -> str:
+        """The endpoint's path."""
+        return self.codec.target(self.form)
+
+    @property
+    def dialect(self) -> str:
+        """The name of what the client speaks."""
+        return self.codec.dialect or "anthropic"
+
+    @property
+    def model(self) -> str | None:
+        """The model's name. Raises BadInput."""
+        name = self.value.get("model")
+        if name is not None and not isinstance(name, str):
+            raise BadInput("model must be a text")
+        return name
+
+
+def parse_object(raw: bytes) -> JsonObject:
+    """``raw`` as a JSON object. Raises BadInput."""
+    try:
+        value = json.loads(raw)
+    except (ValueError, RecursionError) as cause:
+        raise BadInput(f"the body is not JSON: {cause}") from cause
+    if not isinstance(value, dict):
+        raise BadInput("the body must be a JSON object")
+    return value

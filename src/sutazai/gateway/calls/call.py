@@ -1,0 +1,157 @@
+"""One call of a client, from its request to the end of its answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from sutazai.fleet.errors import NoModel, QueueFull, SutazaiError
+from sutazai.gateway.callers.budgets import BudgetSpent
+from sutazai.gateway.callers.handed import TASK
+from sutazai.gateway.callers.keys import Caller
+from sutazai.gateway.callers.rates import rate_headers
+from sutazai.gateway.calls.account import Account
+from sutazai.gateway.calls.ask import Ask, parse_object
+from sutazai.gateway.calls.computing import Computation
+from sutazai.gateway.calls.patience import patiently
+from sutazai.gateway.calls.planning import plan_call
+from sutazai.gateway.calls.plant import Plant
+from sutazai.gateway.calls.shared import Sharing
+from sutazai.gateway.dialects.codec import ClientCodec
+from sutazai.gateway.dialects.neutral import Form
+from sutazai.gateway.dialects.streams import write_json
+from sutazai.gateway.failures import failure_of
+from sutazai.gateway.queue.admission import WaitedTooLong
+from sutazai.gateway.records.call import Outcome
+from sutazai.gateway.records.letter import DeadLetter
+from sutazai.wire import Request, Response
+
+SSE = "text/event-stream"
+
+_JSON = ("content-type", "application/json")
+_OF_THE_QUEUE = (QueueFull, NoModel, WaitedTooLong)
+
+
+class LlmCall:
+    """One call of a client that speaks as ``codec`` does, at the endpoint of ``form``."""
+
+    def __init__(self, plant: Plant, sharing: Sharing, codec: ClientCodec, form: Form) -> None:
+        self._plant = plant
+        self._sharing = sharing
+        self._codec = codec
+        self._form = form
+        self._account = plant.open_account()
+        self._closed = False
+
+    async def serve(self, request: Request, identify: Callable[[Request], Caller]) -> Response:
+        """The answer, or the error in the client's own dialect."""
+        try:
+            caller = identify(request)
+            raw = await request.read()
+            return await self._answer(caller, raw, request.headers.get(TASK, ""))
+        except SutazaiError as error:
+            return self._refused(error)
+        except asyncio.CancelledError:
+            self._left()
+            raise
+
+    async def replay(self, caller: Caller, raw: bytes) -> Response:
+        """The answer to a request of ``caller`` that was refused before."""
+        try:
+            return await self._answer(caller, raw, "")
+        except SutazaiError as error:
+            return self._refused(error)
+        except asyncio.CancelledError:
+            self._left()
+            raise
+
+    async def _answer(self, caller: Caller, raw: bytes, task: str) -> Response:
+        account, plant = self._account, self._plant
+        account.caller = caller
+        value = parse_object(raw)
+        stream = self._codec.wants_stream(self._form, value)
+        account.ask = ask = Ask(self._codec, self._form, raw, value, stream)
+        if task:
+            account.served = plant.tasks.call(caller, task, ask.path, raw, account.begun)
+        self._admit(caller)
+        plan, ask = await plan_call(plant, account, ask)
+        computation = Computation(plant, account, ask, plan)
+        work = self._sharing.answer(account, ask, computation) or computation.run()
+        kind = self._codec.stream_type
+        if not (stream and kind.startswith(SSE)):
+            return await work
+        return await patiently(
+            self._told(work),
+            lambda: [("content-type", kind), *account.headers()],
+            comment=computation.comment,
+            tell=self._frame,
+            patience=plant.patience,
+        )
+
+    def _admit(self, caller: Caller) -> None:
+        """Takes a place within the caller's budget. Raises BudgetSpent."""
+        account, plant = self._account, self._plant
+        try:
+            account.hold = plant.budgets.admit(caller, account.at)
+        finally:
+            if caller.budget is not None:
+                account.rates = rate_headers(plant.budgets, caller, account.at)
+
+    async def _told(self, work: Coroutine[Any, Any, Response]) -> Response:
+        """Closes the account where nobody else will: the client may have its status already."""
+        try:
+            return await work
+        except SutazaiError as error:
+            self._close(error)
+            raise
+        except asyncio.CancelledError:
+            self._left()
+            raise
+
+    # telling
+
+    def _refused(self, error: SutazaiError) -> Response:
+        self._close(error)
+        failure = failure_of(error)
+        body = self._codec.failure_body(failure, same_dialect=self._account.relayed)
+        retry = failure.retry_after
+        if retry is None and failure.status in (429, 503):
+            retry = self._plant.admission.retry_after()
+        wait = [] if retry is None else [("retry-after", str(retry))]
+        headers = [_JSON, *wait, *self._account.headers()]
+        return Response(failure.status, headers, write_json(body))
+
+    def _frame(self, error: SutazaiError) -> bytes:
+        failure = failure_of(error)
+        return self._codec.failure_frame(self._form, failure, same_dialect=self._account.relayed)
+
+    def _close(self, error: SutazaiError) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        self._account.fail(error)
+        if isinstance(error, _OF_THE_QUEUE) and not isinstance(error, BudgetSpent):
+            self._plant.letters.add(_letter(self._account, error))
+
+    def _left(self) -> None:
+        """The client is gone; what is computed for others too goes on."""
+        if not self._account.lent:
+            self._account.end(Outcome.CANCELLED)
+
+
+def _letter(account: Account, error: SutazaiError) -> DeadLetter:
+    """A call that the queue refused, as it is kept."""
+    caller, ask = account.caller, account.ask
+    return DeadLetter(
+        id=account.id,
+        at=account.at,
+        caller="" if caller is None else caller.name,
+        task=account.task,
+        model="" if ask is None else str(ask.value.get("model") or ""),
+        path="" if ask is None else ask.path,
+        content_type="application/json",
+        priority="" if caller is None else caller.priority.value,
+        reason=error.as_dict(),
+        body=b"" if ask is None else ask.raw,
+    )

@@ -1,0 +1,177 @@
+"""One answer, computed: through the queue to a backend, and back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+
+from sutazai.fleet.errors import Failed, NoModel, QueueFull, SutazaiError
+from sutazai.fleet.serving import Overflow
+from sutazai.gateway.backends.catalogue import Target
+from sutazai.gateway.backends.faults import Fault, fault_of
+from sutazai.gateway.calls.account import Account
+from sutazai.gateway.calls.ask import Ask
+from sutazai.gateway.calls.attempt import Attempt
+from sutazai.gateway.calls.planning import Plan
+from sutazai.gateway.calls.plant import Plant
+from sutazai.gateway.queue.admission import Slot, WaitedTooLong
+from sutazai.gateway.queue.entries import Entry
+from sutazai.gateway.records.call import Outcome
+from sutazai.gateway.sharing.keys import ShareKey
+from sutazai.wire import Response
+
+ATTEMPTS = 3
+"""So often a call is tried before its client hears of a failure; never after the client got the
+first byte of an answer."""
+
+
+class Computation:
+    """One call on its way through the queue to a backend, or to several until one answers.
+
+    ``account`` is closed at its end; ``key`` is set where its answer may be kept.
+    """
+
+    def __init__(self, plant: Plant, account: Account, ask: Ask, plan: Plan) -> None:
+        self.account = account
+        self.ask = ask
+        self.plan = plan
+        self.key: ShareKey | None = None
+        self._attempts = 0
+        self._first: SutazaiError | None = None  # what went wrong first, which says most
+        self._plant = plant
+
+    @property
+    def waiting(self) -> bool:
+        """Whether it has no slot yet."""
+        return self.account.queued is None
+
+    @property
+    def went_as_planned(self) -> bool:
+        """Whether what it was meant for has answered, and to the whole of the prompt."""
+        return self.account.target is self.plan.targets[0] and not self.account.context
+
+    async def run(self) -> Response:
+        """The answer. Raises what went wrong before its first byte."""
+        try:
+            slot = await self._enter()
+            try:
+                return await self._serve(slot)
+            except Exception:  # one that left has its slot until the backend has stopped
+                slot.release()
+                raise
+        except SutazaiError as error:
+            self.account.fail(error)
+            raise
+        except asyncio.CancelledError:
+            self.account.end(Outcome.CANCELLED)
+            raise
+        except Exception:  # a bug must not keep what the call holds
+            self.account.end(Outcome.FAILED, status=500, error=Failed.__name__)
+            raise
+
+    def comment(self) -> str:
+        """How things stand, in a line for whoever waits."""
+        if not self.waiting:
+            return "the model reads the prompt"
+        position = self._plant.admission.position(self.account.id)
+        if position is None:
+            return "waiting"
+        eta = "" if position.eta is None else f", about {position.eta:.0f} s to go"
+        return f"waiting; position {position.ahead + 1}{eta}"
+
+    async def _enter(self) -> Slot:
+        """A slot for the first of the plan's targets that can be had."""
+        first: SutazaiError | None = None
+        deadline = self._plant.clock() + self.plan.wait
+        for target in self._by_service():
+            try:
+                return await self._plant.admission.acquire(self._entry(target, deadline))
+            except (NoModel, QueueFull, WaitedTooLong) as refusal:
+                first = first or refusal
+                if not self._may_go_on(refusal):
+                    break
+        assert first is not None, "a plan has a target"  # noqa: S101 (for the type checker)
+        raise first
+
+    def _by_service(self) -> Iterable[Target]:
+        """The plan's targets, those first that a backend serves now."""
+        targets, admission = self.plan.targets, self._plant.admission
+        if len(targets) == 1:
+            return targets
+        return sorted(targets, key=lambda target: not admission.serves(target.key))
+
+    def _entry(self, target: Target, deadline: float) -> Entry:
+        caller, plan, plant = self.plan.caller, self.plan, self._plant
+        return Entry(
+            id=self.account.id,
+            client=caller.name,
+            priority=plan.priority,
+            target=target.key,
+            deadline=deadline,
+            prefix=plan.prefix,
+            size=len(self.ask.raw),
+            cost=plant.costs.expected(caller.name),
+            agent=caller.agent,
+        )
+
+    def _may_go_on(self, refusal: SutazaiError) -> bool:
+        """Whether another tier may be asked: an outage always, a full queue where it is wished."""
+        if isinstance(refusal, NoModel):
+            return True
+        return self._plant.overflow is Overflow.ANOTHER_TIER and not (
+            isinstance(refusal, WaitedTooLong) and refusal.expired
+        )
+
+    async def _serve(self, slot: Slot) -> Response:
+        """The answer of the first backend that gives one."""
+        failed: dict[str, Fault] = {}
+        while True:
+            self._note_start(slot)
+            try:
+                return await Attempt(self._plant, self.account, self.ask, self.plan, slot).run()
+            except SutazaiError as error:
+                fault = fault_of(error)
+                if fault is None:
+                    raise
+                self._attempts += 1
+                self._first = self._first or error
+                failed[slot.backend] = fault
+                if self._attempts == ATTEMPTS or not await self._try_elsewhere(slot, failed):
+                    raise self._first from None
+
+    async def _try_elsewhere(self, slot: Slot, failed: Mapping[str, Fault]) -> bool:
+        """Whether ``slot`` is one on another backend now, or for another target, or anew on a
+        backend that may be back."""
+        turn = self._next_turn(self.plan.target(slot.target), failed)
+        if turn is None:
+            return False
+        target, without = turn
+        try:
+            await slot.again(target=target.key, without=without)
+        except SutazaiError:
+            return False  # what failed first says more
+        return True
+
+    def _next_turn(
+        self, target: Target, failed: Mapping[str, Fault]
+    ) -> tuple[Target, frozenset[str]] | None:
+        """What to wait for after ``target`` failed on all of ``failed``, and on which backends
+        not; None where nothing is left."""
+        serves, everywhere = self._plant.admission.serves, frozenset(failed)
+        if serves(target.key, everywhere):
+            return target, everywhere
+        # A backend that only failed with the one model may do with another.
+        unfit = frozenset(name for name, fault in failed.items() if fault is not Fault.FAILED)
+        for following in self.plan.following(target):
+            if serves(following.key, unfit):
+                return following, unfit
+        if target.models.keys() - everywhere:
+            return target, everywhere
+        if len(failed) == self._attempts == 1 and Fault.UNREACHABLE in failed.values():
+            return target, frozenset()
+        return None
+
+    def _note_start(self, slot: Slot) -> None:
+        account = self.account
+        account.queued, account.first_token = slot.waited, None
+        account.target = self.plan.target(slot.target)

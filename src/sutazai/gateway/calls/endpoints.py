@@ -1,0 +1,69 @@
+"""The LLM endpoints of all dialects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sutazai.fleet.declared import Dialect
+from sutazai.fleet.errors import NotFound
+from sutazai.gateway.callers.keys import ANYBODY, Caller
+from sutazai.gateway.calls.call import LlmCall
+from sutazai.gateway.calls.listing import Listing, ollama_root
+from sutazai.gateway.calls.management import Management
+from sutazai.gateway.calls.plant import Plant
+from sutazai.gateway.calls.shared import Sharing
+from sutazai.gateway.dialects import CLIENTS, ClientCodec
+from sutazai.gateway.dialects.neutral import Form
+from sutazai.gateway.records.letter import DeadLetter
+from sutazai.wire import Handler, Request, Response, Router
+
+Identify = Callable[[Request], Caller]
+"""Tells who calls, or raises Refused."""
+
+
+class Endpoints:
+    """Answers clients of LLMs. ``named`` gives the caller of a name, for calls made once more."""
+
+    def __init__(self, plant: Plant, sharing: Sharing) -> None:
+        self._plant = plant
+        self._sharing = sharing
+        self.named: Callable[[str], Caller] = lambda name: ANYBODY
+
+    def serve(self, router: Router, identify: Identify) -> None:
+        """Adds all endpoints to ``router``."""
+        for codec in CLIENTS:
+            for form, path in codec.endpoints.items():
+                router.add("POST", path, self._handler(codec, form, identify))
+        plant = self._plant
+        Management(plant.client, plant.backends, identify).serve(router)
+        _serve_lists(router, Listing(plant.client, plant.backends, identify))
+
+    async def replay(self, letter: DeadLetter) -> Response:
+        """The answer to a call that the queue refused, made once more. Raises NotFound."""
+        for codec in CLIENTS:
+            for form, path in codec.endpoints.items():
+                if path == letter.path:
+                    call = LlmCall(self._plant, self._sharing, codec, form)
+                    return await call.replay(self.named(letter.caller), letter.body)
+        raise NotFound(f"there is no endpoint {letter.path} any more")
+
+    def _handler(self, codec: ClientCodec, form: Form, identify: Identify) -> Handler:
+        plant, sharing = self._plant, self._sharing
+
+        async def handler(request: Request) -> Response:
+            return await LlmCall(plant, sharing, codec, form).serve(request, identify)
+
+        return handler
+
+
+def _serve_lists(router: Router, listing: Listing) -> None:
+    router.add("GET", "/", ollama_root)
+    for method, path, dialect, answerer in (
+        ("GET", "/v1/models", Dialect.OPENAI, listing.openai_list),
+        ("GET", "/v1/models/{id...}", Dialect.OPENAI, listing.openai_model),
+        ("GET", "/api/version", Dialect.OLLAMA, listing.ollama_version),
+        ("GET", "/api/tags", Dialect.OLLAMA, listing.ollama_tags),
+        ("GET", "/api/ps", Dialect.OLLAMA, listing.ollama_ps),
+        ("POST", "/api/show", Dialect.OLLAMA, listing.ollama_show),
+    ):
+        router.add(method, path, listing.guarded(dialect, answerer))

@@ -1,0 +1,68 @@
+"""What every call needs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from sutazai.fleet.ids import new_id
+from sutazai.fleet.routes import Routes
+from sutazai.fleet.serving import AUTO_RULES, AutoRule, Overflow
+from sutazai.gateway.backends.registry import Backends
+from sutazai.gateway.callers.budgets import Budgets
+from sutazai.gateway.callers.tasks import Tasks
+from sutazai.gateway.calls.account import Account
+from sutazai.gateway.calls.costs import Costs
+from sutazai.gateway.calls.departures import Departures
+from sutazai.gateway.calls.patience import PATIENCE
+from sutazai.gateway.context.contexts import Contexts
+from sutazai.gateway.queue.admission import Admission
+from sutazai.gateway.records.call import Observer
+from sutazai.gateway.records.letters import Letters
+from sutazai.gateway.sharing.cache import AnswerCache
+from sutazai.wire import Client
+
+
+@dataclass
+class Plant:
+    """The parts that calls go through, and the policy that holds for all of them.
+
+    ``clock`` is monotonic, ``wall`` the time since 1970, in seconds. ``patience`` is how many
+    seconds a stream is silent before its client is told that it waits.
+    """
+
+    client: Client
+    backends: Backends
+    admission: Admission
+    budgets: Budgets
+    tasks: Tasks
+    cache: AnswerCache
+    observers: tuple[Observer, ...]
+    letters: Letters
+    clock: Callable[[], float] = time.monotonic
+    wall: Callable[[], float] = time.time
+    patience: float = PATIENCE
+    costs: Costs = field(default_factory=Costs)
+    contexts: Contexts = field(default_factory=Contexts)
+    departures: Departures = field(default_factory=Departures)
+    auto: tuple[AutoRule, ...] = AUTO_RULES
+    overflow: Overflow = Overflow.REJECT
+    shares: bool = True
+    keeps_contents: bool = False
+    _prefix: str = field(default_factory=lambda: new_id("call"))
+    _calls: int = 0
+
+    def apply(self, routes: Routes) -> None:
+        """The policy from now on; calls under way go on as they began."""
+        self.auto = routes.auto
+        self.overflow = routes.queue.overflow
+        self.shares = routes.cache.share
+        self.keeps_contents = routes.record.contents
+        self.cache.update(routes.cache.size, routes.cache.age)
+
+    def open_account(self) -> Account:
+        """The account of a call that has just come."""
+        self._calls += 1
+        name = f"{self._prefix}-{self._calls}"
+        return Account(name, self.observers, self.clock, self.wall, keeps=self.keeps_contents)

@@ -1,0 +1,147 @@
+"""A streamed answer on its way to the client."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sutazai.fleet.errors import DeadlineExceeded, SutazaiError
+from sutazai.gateway.calls.account import Account
+from sutazai.gateway.calls.work import Work, end
+from sutazai.gateway.dialects.neutral import Usage
+from sutazai.gateway.dialects.streams import Pipe
+from sutazai.gateway.records.call import Outcome
+from sutazai.wire import ClientResponse, Sink
+
+KEPT_MAX = 64 * 1024
+"""Bytes of an answer that are kept for the record, where answers are kept."""
+
+
+class AnswerStream:
+    """The body of a streamed answer, written as the backend sends it.
+
+    Ends the call exactly once, however it ends.
+
+    Args:
+        response: what the backend sends.
+        pipe: makes of it what the client gets.
+        tell: the frame that tells the client of an error after the first byte.
+        ended: told of the usage when the answer came to its natural end.
+        keep: keep the answer's beginning for the record.
+    """
+
+    __slots__ = (
+        "_account", "_ahead", "_ended", "_error", "_kept", "_last_age", "_outcome", "_pipe",
+        "_response", "_sink", "_tell", "_work",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        account: Account,
+        work: Work,
+        response: ClientResponse,
+        pipe: Pipe,
+        *,
+        tell: Callable[[SutazaiError], bytes],
+        ended: Callable[[Usage], None],
+        keep: bool = False,
+    ) -> None:
+        self._account = account
+        self._work = work
+        self._response = response
+        self._pipe = pipe
+        self._tell = tell
+        self._ended = ended
+        self._kept: list[bytes] | None = [] if keep else None
+        self._last_age = account.age + work.way.backend.route.timeouts.total
+        self._ahead = b""
+        self._sink: Sink | None = None
+        self._outcome: Outcome | None = None
+        self._error: SutazaiError | None = None
+
+    async def begin(self) -> None:
+        """Wait for the first piece. Raises what goes wrong before it, while there is a status."""
+        pipe, account = self._pipe, self._account
+        while not self._ahead:
+            data = await self._response.next_piece()
+            self._ahead = pipe.feed(data, account.age) if data else pipe.finish(account.age)
+            if pipe.error is not None and not self._ahead:
+                raise pipe.error
+            if not data:
+                self._outcome = Outcome.DONE if pipe.error is None else None
+                return
+
+    # what the client's connection calls
+
+    def attach(self, sink: Sink) -> None:
+        self._sink = sink
+        if self._outcome is Outcome.DONE:
+            self._note(self._ahead)
+            sink.close(self._ahead)
+        elif self._pipe.error is not None:
+            self._write(self._ahead)
+            self._fail(self._pipe.error)
+        else:
+            self._write(self._ahead)
+            self._response.deliver(self)
+
+    def hold(self) -> None:
+        self._response.hold()
+
+    def go_on(self) -> None:
+        self._response.go_on()
+
+    async def aclose(self) -> None:
+        """The client has it all, or is gone."""
+        outcome = self._outcome or (Outcome.DONE if self._complete else Outcome.CANCELLED)
+        if self._kept is not None:
+            self._account.answer = b"".join(self._kept)
+        usage = self._pipe.usage
+        if outcome is Outcome.DONE:
+            self._ended(usage)
+        end(self._work, self._account, outcome, usage, self._error)
+
+    @property
+    def _complete(self) -> bool:
+        return self._pipe.ended and self._pipe.error is None
+
+    # what the backend's connection calls
+
+    def received(self, data: bytes) -> None:
+        pipe, age = self._pipe, self._account.age
+        piece = pipe.feed(data, age)
+        if piece:
+            self._write(piece)
+        if pipe.error is not None:
+            self._fail(pipe.error)
+        elif age > self._last_age:
+            self._fail(DeadlineExceeded("the backend took too long for a whole answer"))
+
+    def ended(self, last: bytes) -> None:
+        pipe, age = self._pipe, self._account.age
+        piece = (pipe.feed(last, age) if last else b"") + pipe.finish(age)
+        if pipe.error is not None:
+            self._write(piece)
+            self._fail(pipe.error)
+        elif self._outcome is None and self._sink is not None:
+            self._outcome = Outcome.DONE
+            self._note(piece)
+            self._sink.close(piece)
+
+    def failed(self, error: Exception) -> None:
+        self._fail(error if isinstance(error, SutazaiError) else DeadlineExceeded(str(error)))
+
+    def _write(self, piece: bytes) -> None:
+        if piece and self._sink is not None:
+            self._note(piece)
+            self._sink.write(piece)
+
+    def _fail(self, error: SutazaiError) -> None:
+        if self._outcome is None and self._sink is not None:
+            self._outcome, self._error = Outcome.FAILED, error
+            self._sink.close(self._tell(error))
+
+    def _note(self, piece: bytes) -> None:
+        account = self._account
+        account.bytes_out += len(piece)
+        if self._kept is not None and account.bytes_out < KEPT_MAX:
+            self._kept.append(piece)

@@ -1,0 +1,115 @@
+"""What one attempt at a backend holds, and how it is let go."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from sutazai.fleet.errors import SutazaiError
+from sutazai.gateway.backends.state import BackendState
+from sutazai.gateway.calls.account import NO_USAGE, Account
+from sutazai.gateway.calls.departures import Asked
+from sutazai.gateway.calls.plant import Plant
+from sutazai.gateway.dialects.neutral import Call, Form, Usage
+from sutazai.gateway.queue.admission import Slot
+from sutazai.gateway.records.call import Outcome
+
+
+class Way(NamedTuple):
+    """Where a call goes and in what words.
+
+    ``call`` is None where the bytes of client and backend are relayed. ``gathered`` says that the
+    backend is asked for a stream although the client wants the answer as a whole.
+    """
+
+    backend: BackendState
+    model: str
+    form: Form
+    call: Call | None
+    gathered: bool = False
+
+
+class Work:
+    """A slot, and what the backend was ``asked``, once it was. Let go exactly once."""
+
+    __slots__ = ("_account", "_gone", "_plant", "_slot", "asked", "way")
+
+    def __init__(self, plant: Plant, account: Account, slot: Slot, way: Way) -> None:
+        self._plant = plant
+        self._account = account
+        self._slot = slot
+        self._gone = False
+        self.way = way
+        self.asked: Asked | None = None
+
+    def done(self, usage: Usage) -> None:
+        """The backend has answered to the end."""
+        if self._let_go():
+            self._close()
+            self._slot.release(self._tell(usage))
+
+    def failed(self, error: SutazaiError, *, keep_slot: bool = False) -> None:
+        """The backend has not; with ``keep_slot`` the call tries another one."""
+        if self._let_go():
+            self._close()
+            self._plant.backends.failed(self.way.backend.route.name, self.way.model, error)
+            if not keep_slot:
+                self._slot.release()
+
+    def left(self) -> None:
+        """The client is gone."""
+        if not self._let_go():
+            return
+        if self.asked is None:
+            self._slot.release()
+        else:
+            self._plant.departures.see_off(self.asked, self._slot)
+
+    def _close(self) -> None:
+        if self.asked is not None:
+            self.asked.drop()
+
+    def _let_go(self) -> bool:
+        gone, self._gone = self._gone, True
+        return not gone
+
+    def _tell(self, usage: Usage) -> float:
+        """Tells what the answer took; gives what it cost."""
+        account, way = self._account, self.way
+        started = account.queued or 0.0
+        total = account.age
+        first = account.first_token or total
+        name, caller = way.backend.route.name, account.caller
+        self._plant.backends.succeeded(
+            name,
+            way.model,
+            tokens=usage.completion_tokens,
+            seconds=total - started,
+            first_token=None if account.first_token is None else first - started,
+        )
+        return self._plant.costs.ended(
+            "" if caller is None else caller.name,
+            name,
+            way.model,
+            usage,
+            reading=max(first - started, 0.0),
+            writing=max(total - first, 0.0),
+        )
+
+
+def end(
+    work: Work,
+    account: Account,
+    outcome: Outcome,
+    usage: Usage = NO_USAGE,
+    error: SutazaiError | None = None,
+) -> None:
+    """Lets ``work`` go as ``outcome`` demands, and closes the account."""
+    if error is not None:
+        work.failed(error)
+        account.fail(error, usage)
+        return
+    if outcome is Outcome.DONE:
+        work.done(usage)
+    else:
+        work.left()
+    account.end(outcome, usage)

@@ -1,0 +1,91 @@
+"""Anthropic's answers: only errors, ends and counts are understood."""
+
+from __future__ import annotations
+
+import re
+
+from sutazai.fleet.errors import BadPeer
+from sutazai.gateway.dialects.neutral import Form, JsonObject, Usage
+from sutazai.gateway.dialects.sse import SseRelay
+from sutazai.gateway.dialects.streams import count, read_frame
+from sutazai.gateway.failures import BackendFailed, inband_failure
+
+# Inside a text these marks stand with their quotes escaped.
+_TELLS = re.compile(rb'"(?:error|message_start|message_delta|message_stop)"').search
+_PIECE = re.compile(rb'"type": ?"content_block_delta"').search
+
+
+def check(form: Form, value: JsonObject) -> Usage:
+    """The usage of a whole answer. Raises BackendFailed or BadPeer if it is no answer."""
+    raise_inband(value)
+    if form is Form.COUNT:
+        if not isinstance(value.get("input_tokens"), int):
+            raise BadPeer("the backend's answer has no count")
+        return Usage()  # a count of what was not computed
+    if not isinstance(value.get("content"), list):
+        raise BadPeer("the backend's answer has no content")
+    return read_usage(value, Usage())
+
+
+def raise_inband(value: JsonObject) -> None:
+    """Raises BackendFailed where ``value`` is an error, whatever status it came with."""
+    if value.get("error") or value.get("type") == "error":
+        raise BackendFailed(inband_failure(value.get("error")))
+
+
+def read_usage(holder: JsonObject, before: Usage) -> Usage:
+    """The usage that an answer or a frame tells; what it leaves out stays as ``before``."""
+    usage = holder.get("usage")
+    if not isinstance(usage, dict):
+        return before
+    cached = count(usage.get("cache_read_input_tokens"))
+    prompt = cached + sum(
+        [count(usage.get(name)) for name in ("input_tokens", "cache_creation_input_tokens")]
+    )
+    completion = count(usage.get("output_tokens"))
+    return Usage(
+        prompt or before.prompt_tokens,
+        completion or before.completion_tokens,
+        cached or before.cached_tokens,
+    )
+
+
+class MessagesRelay(SseRelay):
+    """Passes the events of a message on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._prompt = Usage()
+
+    @property
+    def usage(self) -> Usage:
+        """A message's beginning tells of the prompt only: its pieces count until its end."""
+        if self._told is not None:
+            return self._told
+        return Usage(self._prompt.prompt_tokens, self._pieces, self._prompt.cached_tokens)
+
+    def _is_plain(self, data: bytes) -> bool:
+        return (
+            data.startswith(b"event: content_block_delta\ndata: {")
+            and data.endswith(b"}\n\n")
+            and data.count(b"\n") == 3
+            and not _TELLS(data)
+        )
+
+    def _look_at_frame(self, frame: bytes) -> bool:
+        if not _TELLS(frame):
+            self._pieces += _PIECE(frame) is not None
+            return False
+        value = read_frame(frame)
+        raise_inband(value)
+        kind, message = value.get("type"), value.get("message")
+        if kind == "message_start" and isinstance(message, dict):
+            self._prompt = read_usage(message, Usage())
+        elif kind == "message_delta":
+            self._note(value)
+        return kind == "message_stop"
+
+    def _note(self, value: JsonObject) -> None:
+        told = read_usage(value, self._prompt)
+        if told.completion_tokens:
+            self._told = told

@@ -1,0 +1,209 @@
+"""Front doors: the stable port and path of every agent, whichever of its instances answers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+
+from sutazai.fleet.errors import (
+    BadPeer,
+    ConnectFailed,
+    NotFound,
+    PeerClosed,
+    SutazaiError,
+    Unavailable,
+)
+from sutazai.fleet.facts import Endpoint
+from sutazai.fleet.routes import Door
+from sutazai.gateway.callers.handed import work_of
+from sutazai.gateway.callers.keys import ANYBODY, Caller
+from sutazai.gateway.callers.tasks import Tasks, Work
+from sutazai.gateway.doors.balancing import Balancer
+from sutazai.gateway.doors.bodies import PassedBody, lost
+from sutazai.gateway.doors.instances import Instance, Instances
+from sutazai.gateway.doors.passage import BUFFERED_MAX, Passage, length, passage_of, without_hops
+from sutazai.gateway.doors.stopping import Stoppable
+from sutazai.gateway.doors.waking import Waker
+from sutazai.wire import (
+    Address,
+    Client,
+    ClientResponse,
+    Request,
+    Response,
+    Timeout,
+    error_response,
+    json_response,
+)
+
+TIMEOUT = Timeout(connect=5.0, headers=3600.0, idle=3600.0)
+"""Agents have deadlines of their own; these bound what has none."""
+
+
+@dataclass(slots=True)
+class _Open:
+    """One agent's door: ``fixed`` where it runs elsewhere, else its instances share the calls."""
+
+    fixed: Instance | None = None
+    balancer: Balancer = field(default_factory=Balancer)
+
+
+class Doors:
+    """Passes calls on to the instances of agents.
+
+    Args:
+        tasks: told of what is served while it is.
+        clock: seconds, monotonic; that of ``tasks`` too.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        instances: Instances,
+        waker: Waker,
+        tasks: Tasks | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._client = client
+        self._instances = instances
+        self._waker = waker
+        self._tasks = tasks or Tasks()
+        self._clock = clock
+        self._doors: dict[str, _Open] = {}
+
+    def apply(self, doors: Iterable[Door]) -> None:
+        """The doors there are from now on."""
+        self._doors = {door.agent: self._renewed(door) for door in doors}
+
+    async def serve(
+        self, agent: str, request: Request, target: str, caller: Caller = ANYBODY
+    ) -> Response:
+        """The answer of an instance of ``agent`` to ``request`` for its ``target``, or the error
+        as JSON: NotFound, Unavailable, DeadlineExceeded, QueueFull, InstanceLost, TaskStopped, or
+        what the host says when it cannot wake the agent."""
+        try:
+            return await self._serve(agent, request, target, caller)
+        except SutazaiError as error:
+            response = error_response(error)
+            if (retry := error.data.get("retry_after")) is not None:
+                response.headers = [*response.headers, ("retry-after", str(retry))]
+            return response
+
+    async def _serve(self, agent: str, request: Request, target: str, caller: Caller) -> Response:
+        if agent not in self._doors:
+            raise NotFound(f"there is no agent {agent!r}", hint="see `sutazai agents list`")
+        passage = await passage_of(request, target)
+        if passage.is_health:
+            return await self._health(agent, passage)
+        work = work_of(request.headers, caller, self._tasks, self._clock())
+        return await self._work(agent, passage.serving(work.task), work)
+
+    async def _health(self, agent: str, passage: Passage) -> Response:
+        """How a ready instance does; nobody is woken for it."""
+        while (instance := self._ready(agent)) is not None:
+            try:
+                return await self._pass(instance, passage)
+            except ConnectFailed as cause:  # it is dropped: the next one can tell
+                door = self._doors.get(agent)
+                if door is not None and door.fixed is instance:
+                    raise _unreachable(agent) from cause
+        return json_response({"status": "asleep", "agent": agent})
+
+    async def _work(self, agent: str, passage: Passage, work: Work) -> Response:
+        """The answer to a call that has the agent serve a task, until its body has ended."""
+        stoppable = Stoppable()
+        serving = self._tasks.serve(agent, work, self._clock(), stoppable.stop)
+        try:
+            response = await stoppable.wait(self._answer(agent, passage))
+        except BaseException:
+            serving.end()
+            raise
+        if isinstance(response.body, PassedBody):
+            response.body.serve(stoppable, serving.end)
+        else:
+            serving.end()
+        return response
+
+    async def _answer(self, agent: str, passage: Passage) -> Response:
+        try:
+            return await self._pass(self._ready(agent) or await self._woken(agent), passage)
+        except ConnectFailed:
+            pass  # it is gone, and nothing was sent: another one can do it
+        try:
+            return await self._pass(self._ready(agent) or await self._woken(agent), passage)
+        except ConnectFailed as cause:
+            raise _unreachable(agent) from cause
+
+    def _renewed(self, door: Door) -> _Open:
+        found = self._doors.get(door.agent) or _Open()
+        found.balancer.update(door.balance, door.weights)
+        if door.address is None:
+            found.fixed = None
+        elif found.fixed is None or found.fixed.endpoint.address != door.address:
+            endpoint = Endpoint(agent=door.agent, instance="remote", address=door.address)
+            found.fixed = Instance(endpoint)
+        return found
+
+    def _ready(self, agent: str) -> Instance | None:
+        door = self._doors.get(agent)
+        if door is None:  # taken away while the call was under way
+            raise NotFound(f"there is no agent {agent!r} any more")
+        return door.fixed or door.balancer.choose(self._instances.ready(agent))
+
+    async def _woken(self, agent: str) -> Instance:
+        self._instances.add(await self._waker.wake(agent))
+        instance = self._ready(agent)
+        if instance is None:
+            raise Unavailable(f"{agent} has no ready instance", retry_after=2)
+        return instance
+
+    async def _pass(self, instance: Instance, passage: Passage) -> Response:
+        """The instance's answer. Raises ConnectFailed where nothing was sent to it."""
+        begun = self._clock()
+        self._instances.begin(instance)
+        async with AsyncExitStack() as held:
+            held.push(lambda kind, *_: self._end(instance, begun, failed=kind is not None))
+            response = await self._request(instance, passage)
+            held.push_async_callback(response.close)
+            headers = without_hops(response.headers)
+            if length(response.headers) <= BUFFERED_MAX:
+                body = await _whole(response, instance.endpoint)
+                return Response(response.status, headers.without("content-length"), body)
+            body_stream = PassedBody(response, instance.endpoint, held.pop_all())
+            return Response(response.status, headers, body_stream)
+
+    def _end(self, instance: Instance, begun: float, *, failed: bool) -> None:
+        self._instances.end(instance, None if failed else self._clock() - begun)
+
+    async def _request(self, instance: Instance, passage: Passage) -> ClientResponse:
+        endpoint = instance.endpoint
+        try:
+            return await self._client.request(
+                passage.method,
+                Address.parse(endpoint.address),
+                passage.target,
+                headers=passage.headers,
+                body=passage.body(),
+                timeout=TIMEOUT,
+            )
+        except ConnectFailed:
+            self._instances.drop(endpoint.instance)
+            raise
+        except (PeerClosed, BadPeer) as cause:
+            raise lost(endpoint) from cause
+
+
+def _unreachable(agent: str) -> Unavailable:
+    return Unavailable(
+        f"no instance of {agent} can be reached",
+        hint=f"see `sutazai agents show {agent}`",
+        retry_after=2,
+    )
+
+
+async def _whole(response: ClientResponse, endpoint: Endpoint) -> bytes:
+    try:
+        return await response.read()
+    except (PeerClosed, BadPeer) as cause:
+        raise lost(endpoint) from cause

@@ -1,0 +1,270 @@
+"""Carries the scheduler's decisions out: callers wait here for their slots.
+
+The one place where the scheduler meets the clock and the event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Callable, Collection, Iterable
+from typing import Any
+
+from sutazai.fleet.errors import NoModel, QueueFull, SutazaiError, Unavailable
+from sutazai.fleet.serving import Queue
+from sutazai.gateway.queue.entries import (
+    Decision,
+    Entry,
+    Expire,
+    Limits,
+    Position,
+    Reject,
+    Row,
+    Snapshot,
+    Start,
+    Why,
+)
+from sutazai.gateway.queue.lanes import Backend
+from sutazai.gateway.queue.scheduler import Scheduler
+
+RETRY_MAX = 300
+
+SERVICE_SHARE = 0.1
+"""Weight of the latest call in the mean time that calls hold their slots."""
+
+_TRY_LATER = "try again later, or add slots or backends"
+
+
+class WaitedTooLong(Unavailable):
+    """The call found no free slot within its time in the queue (``expired``), or was not let in
+    because it would not have found one."""
+
+    def __init__(self, message: str, *, expired: bool, **more: Any) -> None:
+        super().__init__(message, **more)
+        self.expired = expired
+
+
+class Slot:
+    """A caller's place on ``backend`` for ``target``. Whoever has one releases it."""
+
+    __slots__ = ("_admission", "asked", "backend", "id", "released", "started", "target")
+
+    def __init__(self, admission: Admission, entry: Entry) -> None:
+        self._admission = admission
+        self.id = entry.id
+        self.target = entry.target
+        self.backend = ""
+        self.asked = admission.clock()
+        self.started: float | None = None
+        self.released = False
+
+    @property
+    def waited(self) -> float:
+        """Seconds in the queue."""
+        return (self._admission.clock() if self.started is None else self.started) - self.asked
+
+    async def again(
+        self, *, target: str | None = None, without: frozenset[str] = frozenset()
+    ) -> None:
+        """The backend gave nothing: wait for another turn, for another target if there is one, and
+        on none of the backends ``without``. Raises as `Admission.acquire`."""
+        await self._admission.again(self, target, without)
+
+    def linger(self) -> None:
+        """The client is gone; the place counts as taken until it is released."""
+        self._admission.linger(self)
+
+    def release(self, cost: float | None = None) -> None:
+        """Gives the place up, in the queue or on a backend; a second time does nothing.
+
+        ``cost`` is what the call cost in seconds of a slot, by default the time that it had it.
+        """
+        self._admission.release(self, cost)
+
+
+class Admission:
+    """The queue in front of the backends.
+
+    Args:
+        queue: its bounds, and the longest wait.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(self, queue: Queue, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.clock = clock
+        self.wait = queue.wait
+        self._scheduler = Scheduler(_limits(queue))
+        self._futures: dict[str, asyncio.Future[str]] = {}
+        self._available: list[Backend] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._due: float | None = None
+        self._service = 0.0  # seconds that a call holds its slot, a moving mean
+
+    async def acquire(self, entry: Entry) -> Slot:
+        """A slot on a backend that serves the entry's target, after waiting for one.
+
+        Raises QueueFull, WaitedTooLong, or NoModel where no backend is available. A caller that is
+        cancelled while it waits has left the queue.
+        """
+        slot = Slot(self, entry)
+        decisions = self._scheduler.submit(slot.asked, entry)
+        if len(decisions) == 1 and isinstance(start := decisions[0], Start) and start.id == slot.id:
+            slot.backend, slot.started = start.backend, slot.asked
+            return slot
+        await self._start(slot, decisions)
+        return slot
+
+    async def again(self, slot: Slot, target: str | None, without: frozenset[str]) -> None:
+        """Puts a running call back in the queue and waits for its next slot."""
+        slot.started = None
+        slot.target = target or slot.target
+        decisions = self._scheduler.again(self.clock(), slot.id, target=target, without=without)
+        await self._start(slot, decisions)
+
+    def linger(self, slot: Slot) -> None:
+        if not slot.released:
+            self._carry_out(self._scheduler.cancel(self.clock(), slot.id, linger=True))
+
+    def release(self, slot: Slot, cost: float | None) -> None:
+        if slot.released:
+            return
+        slot.released, now = True, self.clock()
+        if slot.started is None:
+            self._carry_out(self._scheduler.cancel(now, slot.id))
+            return
+        share = SERVICE_SHARE if self._service else 1.0
+        self._service += (now - slot.started - self._service) * share
+        self._carry_out(self._scheduler.finish(now, slot.id, cost))
+
+    def update(self, queue: Queue) -> None:
+        """Bounds what comes from now on."""
+        self.wait = queue.wait
+        self._scheduler.update_limits(_limits(queue))
+
+    def serves(self, target: str, without: frozenset[str] = frozenset()) -> bool:
+        """Whether a backend, none of ``without``, is available for ``target`` now."""
+        return any(target in each.targets and each.name not in without for each in self._available)
+
+    def update_backends(self, backends: Collection[Backend]) -> None:
+        self._available = [each for each in backends if each.available]
+        self._carry_out(self._scheduler.update_backends(self.clock(), backends))
+
+    def pause(self) -> None:
+        """Agents' calls wait from now on."""
+        self._carry_out(self._scheduler.pause(self.clock()))
+
+    def resume(self) -> None:
+        """They go on."""
+        self._carry_out(self._scheduler.resume(self.clock()))
+
+    def snapshot(self) -> Snapshot:
+        return self._scheduler.snapshot(self.clock())
+
+    def load(self, backend: str) -> tuple[int, int]:
+        """Calls that run on ``backend``, and calls in the queue."""
+        return self.snapshot().running.get(backend, 0), self._scheduler.waiting
+
+    def position(self, key: str) -> Position | None:
+        """Where the call of this id stands, None where it does not wait."""
+        return self._scheduler.position(self.clock(), key)
+
+    def rows(self, most: int) -> list[Row]:
+        """Who waits, in the order in which they are likely to start."""
+        return self._scheduler.queue(self.clock(), most)
+
+    def retry_after(self) -> int:
+        """Seconds after which a place in the queue is likely, from what calls take here."""
+        ahead = self._scheduler.waiting + self._scheduler.running
+        return _seconds(self._service * ahead / max(self._scheduler.slots, 1))
+
+    def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    async def _start(self, slot: Slot, decisions: list[Decision]) -> None:
+        started = self._futures[slot.id] = asyncio.get_running_loop().create_future()
+        self._carry_out(decisions)
+        try:
+            slot.backend = await started
+        except BaseException:
+            self.release(slot, None)
+            raise
+        finally:
+            self._futures.pop(slot.id, None)
+        slot.started = self.clock()
+
+    def _carry_out(self, decisions: Iterable[Decision]) -> None:
+        for decision in decisions:
+            future = self._futures.get(decision.id)
+            # Without a future that waits, the caller has just been cancelled and will release.
+            if future is None or future.done():
+                continue
+            if isinstance(decision, Start):
+                future.set_result(decision.backend)
+            else:
+                future.set_exception(self._refusal(decision))
+        self._set_timer()
+
+    def _refusal(self, decision: Expire | Reject) -> SutazaiError:
+        if isinstance(decision, Expire):
+            return WaitedTooLong(
+                f"no slot became free within {self.wait:g} s",
+                expired=True,
+                hint=_TRY_LATER,
+                retry_after=self.retry_after(),
+            )
+        facts = {**_facts(decision.position), "retry_after": self._retry(decision.position)}
+        if decision.why is Why.NO_BACKEND:
+            return NoModel(
+                "no backend for this model is available",
+                hint="see why in `sutazai gateway backends`",
+                **facts,
+            )
+        if decision.why is Why.TOO_LATE:
+            return WaitedTooLong(
+                "it could not start before its deadline", expired=False, hint=_TRY_LATER, **facts
+            )
+        if decision.why is Why.SHED:
+            return QueueFull(
+                "it made way for another call in the full queue", hint=_TRY_LATER, **facts
+            )
+        return QueueFull(
+            f"the queue is full: {self._scheduler.waiting} calls wait", hint=_TRY_LATER, **facts
+        )
+
+    def _retry(self, position: Position | None) -> int:
+        if position is None or position.eta is None:
+            return self.retry_after()
+        return _seconds(position.eta)
+
+    def _set_timer(self) -> None:
+        due = self._scheduler.next_due()
+        if due == self._due:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer, self._due = None, due
+        if due is not None and due != math.inf:
+            delay = max(due - self.clock(), 0.0)
+            self._timer = asyncio.get_running_loop().call_later(delay, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = self._due = None
+        self._carry_out(self._scheduler.tick(self.clock()))
+
+
+def _limits(queue: Queue) -> Limits:
+    return Limits(queue.limit, queue.size, queue.overflow)
+
+
+def _facts(position: Position | None) -> dict[str, Any]:
+    """What a refused client is told of the queue."""
+    if position is None:
+        return {}
+    eta = {} if position.eta is None else {"eta": round(position.eta, 1)}
+    return {"position": position.ahead + 1, **eta}
+
+
+def _seconds(seconds: float) -> int:
+    return min(max(math.ceil(seconds), 1), RETRY_MAX)

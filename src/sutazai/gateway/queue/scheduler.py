@@ -1,0 +1,302 @@
+"""Which call gets which slot, and when. Pure: time goes in, decisions come out.
+
+Rules, in the order in which they apply:
+
+1. A backend never gets more entries than it has slots; an entry starts only on an available backend
+   that serves its target and has not failed it. A slot that is free never stays so while somebody
+   waits who could use it, but where models are collected (see `residency`).
+2. An entry that would have to wait is refused at once where its target has had no available backend
+   for `OUTAGE_GRACE`, where it cannot start before its deadline by what was measured (see
+   `estimates`), or where the queue is full in entries or bytes and nobody makes way (see `room`).
+   (An entry that comes back by `Scheduler.again` had its place before and is not refused one.)
+3. An entry expires at its deadline, and is rejected once its target has had no available backend
+   for `OUTAGE_GRACE`: a restart is bridged, an outage is told.
+4. While agents' entries are paused they wait, and others go on.
+5. High before medium before low. Ageing: while an entry of a lower priority has waited `AGED_AFTER`
+   or more, every `AGED_EVERY`-th start on each backend that serves it goes to its priority. So
+   nothing starves, and a flood of high priority still has three quarters of the slots.
+6. Within one priority, the client that attained least service is next (see `fairness`), or one that
+   is hardly behind it and finds its prompt on the slot (see `ranking`).
+7. Where several backends have a free slot, the least busy for its weight is taken; where they are
+   equally busy, one that ran the entry's prefix last, then the one with least of its share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from sutazai.gateway.queue.entries import (
+    LEVEL_OF,
+    LEVELS,
+    Decision,
+    Entry,
+    Expire,
+    Limits,
+    Position,
+    Reject,
+    Row,
+    Snapshot,
+    Start,
+    Why,
+)
+from sutazai.gateway.queue.estimates import Estimates
+from sutazai.gateway.queue.fairness import Turns
+from sutazai.gateway.queue.lanes import Backend, Lane, Lanes, Run
+from sutazai.gateway.queue.outages import OUTAGE_GRACE, Outages
+from sutazai.gateway.queue.ranking import Ranking
+from sutazai.gateway.queue.rates import Rates
+from sutazai.gateway.queue.room import Room
+from sutazai.gateway.queue.waiting import Waiting, Want
+
+_NOBODY: frozenset[str] = frozenset()
+
+
+class Scheduler:
+    """The queue of the gateway.
+
+    Every method that can change who runs returns the decisions that follow; whoever calls it
+    carries them out. ``now`` is in seconds on any clock that never goes back.
+    """
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        self._room = Room(limits or Limits())
+        self._lanes = Lanes()
+        self._running: dict[str, Run] = {}
+        self._turns = tuple(Turns() for _ in LEVELS)
+        self._outages = Outages()
+        self._rates = Rates()
+        self._ranking = Ranking(self._room, self._lanes, self._turns, self._rates)
+        self._estimates = Estimates(self._room, self._lanes, self._turns, self._rates)
+
+    @property
+    def waiting(self) -> int:
+        return len(self._room)
+
+    @property
+    def running(self) -> int:
+        """Slots in use, those of clients that left among them."""
+        return len(self._running)
+
+    @property
+    def slots(self) -> int:
+        """Slots of all available backends."""
+        return self._lanes.slots_of_all
+
+    # entries
+
+    def submit(self, now: float, entry: Entry) -> list[Decision]:
+        """A new entry: started, rejected, or left waiting (no decision on it yet)."""
+        if entry.id in self._room.entries or entry.id in self._running:
+            raise ValueError(f"entry {entry.id} is here already")
+        level = LEVEL_OF[entry.priority]
+        account = self._turns[level].account(entry.client)
+        want = Want(entry.target, entry.agent, _NOBODY)
+        waiting = Waiting(entry, want, now, level, account)
+        self._join(waiting)
+        if not (entry.agent and self._ranking.paused):
+            lane = self._lanes.best(entry.target, entry.prefix)
+            if lane is not None:
+                return [self._start(now, waiting, lane)]
+        return self._enqueue(now, waiting)
+
+    def finish(self, now: float, key: str, cost: float | None = None) -> list[Decision]:
+        """A running entry ended, well or not; its slot is free.
+
+        Args:
+            key: the entry's id.
+            cost: seconds of service that its client is charged; without it, those on the slot.
+        """
+        run = self._running[key]
+        seconds = now - run.started
+        cost = seconds if cost is None else cost
+        self._rates.ended(run.waiting.entry.target, seconds, cost)
+        return self._fill(now, self._release(now, run, cost))
+
+    def cancel(self, now: float, key: str, *, linger: bool = False) -> list[Decision]:
+        """An entry's client left, in any state. One that has ended already is no error.
+
+        Args:
+            key: the entry's id.
+            linger: where it runs, its slot counts as busy until `finish`, for the backend may not
+                have stopped yet.
+        """
+        if key in self._room.entries:
+            self._room.remove(key)
+            return self._fill(now, self._lanes.collecting())
+        if key not in self._running:
+            return []
+        if linger:
+            self._running[key].left = True
+            return []
+        return self.finish(now, key)
+
+    def again(
+        self,
+        now: float,
+        key: str,
+        *,
+        target: str | None = None,
+        without: Collection[str] = (),
+    ) -> list[Decision]:
+        """A running entry got nothing from its backend: back before its client's other entries, and
+        nothing is charged.
+
+        Args:
+            key: the entry's id.
+            target: what it asks for from now on.
+            without: backends that it must not start on (any more), with another target only these;
+                rejected at once where no other one is declared to serve it.
+        """
+        run = self._running[key]
+        freed = self._release(now, run, 0.0)
+        before = run.waiting
+        entry, failed = before.entry, before.want.without
+        if target is not None:
+            entry, failed = entry._replace(target=target), _NOBODY
+        want = Want(entry.target, entry.agent, failed.union(without))
+        waiting = Waiting(entry, want, before.arrived, before.level, before.account)
+        if not self._outages.holds(now, want):
+            return [Reject(key, Why.NO_BACKEND), *self._fill(now, freed)]
+        self._join(waiting)
+        self._room.add(waiting, self._outages.since(now, want), front=True)
+        return self._fill(now, self._lanes)
+
+    # what else changes
+
+    def tick(self, now: float) -> list[Decision]:
+        """What the passing of time brings; due at `next_due`, harmless at any time."""
+        expired = self._room.remove_expired(now)
+        decisions: list[Decision] = [Expire(waiting.entry.id) for waiting in expired]
+        for line in list(self._room.lines.values()):
+            if line.unserved is not None and now - line.unserved >= OUTAGE_GRACE:
+                for key in line.ids():
+                    self._room.remove(key)
+                    decisions.append(Reject(key, Why.NO_BACKEND))
+        return decisions + self._fill(now, self._lanes.collecting())
+
+    def next_due(self) -> float | None:
+        """When `tick` will have something to decide, if nothing else happens before."""
+        first = self._room.next_deadline()
+        if first is None:
+            return None
+        outages = (
+            line.unserved + OUTAGE_GRACE
+            for line in self._room.lines.values()
+            if line.unserved is not None
+        )
+        return min(first, self._lanes.next_due(), *outages)
+
+    def update_backends(self, now: float, backends: Collection[Backend]) -> list[Decision]:
+        """The backends there are from now on; entries that run on others keep running."""
+        self._lanes.update(now, backends)
+        self._outages.update(now, backends, self._room.lines.values())
+        self._rates.keep({target for backend in backends for target in backend.targets})
+        self._estimates.forget()
+        return self._fill(now, self._lanes)
+
+    def update_limits(self, limits: Limits) -> None:
+        """Bounds the queue from now on; what waits already stays."""
+        self._room.limits = limits
+
+    def pause(self, now: float) -> list[Decision]:
+        """Agents' entries are not started any more; what runs goes on, deadlines too."""
+        return self._hold(now, paused=True)
+
+    def resume(self, now: float) -> list[Decision]:
+        """Agents' entries are started again."""
+        return self._hold(now, paused=False)
+
+    # how things stand
+
+    def position(self, now: float, key: str) -> Position | None:
+        """How things stand for an entry by its id; None for one that does not wait."""
+        waiting = self._room.entries.get(key)
+        return None if waiting is None else self._estimates.position(now, waiting)
+
+    def load(self, backend: str) -> tuple[int, int]:
+        """Entries that run on a backend, and those that wait and could start there."""
+        lane = self._lanes.get(backend)
+        return (0, 0) if lane is None else (len(lane.runs), self._ranking.waiting(lane))
+
+    def queue(self, now: float, most: int) -> list[Row]:
+        """The next ``most`` waiting entries, in the order in which they are likely to start."""
+        return self._estimates.rows(now, most)
+
+    def snapshot(self, now: float) -> Snapshot:
+        oldest, counts = self._room.oldest_arrival(), [crowd.count for crowd in self._room.crowds]
+        return Snapshot(
+            waiting=dict(zip(LEVELS, counts, strict=True)),
+            running={lane.backend.name: len(lane.runs) for lane in self._lanes},
+            leaving=sum(run.left for run in self._running.values()),
+            size=self._room.size,
+            oldest_wait=0.0 if oldest is None else now - oldest,
+            paused=self._ranking.paused,
+        )
+
+    # waiting
+
+    def _join(self, waiting: Waiting) -> None:
+        """Lifts a client that waits for nothing to the least of its rivals."""
+        if waiting.account.waiting:
+            return
+        target, level = waiting.entry.target, waiting.level
+        rival = self._room.least(level, self._lanes.rivals(target)) if self._room else None
+        least = self._lanes.least_running(target, level) if rival is None else rival.account.tag
+        self._turns[level].join(waiting.account, least)
+
+    def _enqueue(self, now: float, waiting: Waiting) -> list[Decision]:
+        """Lets a newcomer wait, or refuses it."""
+        entry = waiting.entry
+        if not self._outages.holds(now, waiting.want):
+            return [Reject(entry.id, Why.NO_BACKEND)]
+        late = self._estimates.too_late(now, waiting)
+        if late is not None:
+            return [Reject(entry.id, Why.TOO_LATE, late)]
+        shed = [] if self._room.fits(entry) else self._room.make_way(waiting)
+        if shed is None:
+            return [Reject(entry.id, Why.QUEUE_FULL, self._estimates.newcomers(now, waiting))]
+        self._room.add(waiting, self._outages.since(now, waiting.want))
+        decisions: list[Decision] = [Reject(each.entry.id, Why.SHED) for each in shed]
+        return decisions + self._fill(now, self._lanes.collecting())
+
+    def _hold(self, now: float, *, paused: bool) -> list[Decision]:
+        self._ranking.paused = self._estimates.paused = paused
+        self._estimates.forget()
+        return self._fill(now, self._lanes)
+
+    # running
+
+    def _start(
+        self, now: float, waiting: Waiting, lane: Lane, *, out_of_turn: bool = False
+    ) -> Start:
+        entry, account = waiting.entry, waiting.account
+        run = self._running[entry.id] = lane.start(now, waiting, out_of_turn=out_of_turn)
+        account.running += 1
+        self._turns[waiting.level].charge(now, account, entry.cost)
+        return Start(entry.id, lane.backend.name, run.slot)
+
+    def _release(self, now: float, run: Run, cost: float) -> Iterable[Lane]:
+        """Takes a running entry off its backend; the backend, if it is still in use."""
+        waiting = run.waiting
+        account, entry = waiting.account, waiting.entry
+        del self._running[entry.id]
+        account.running -= 1
+        turns = self._turns[waiting.level]
+        turns.settle(account, charged=entry.cost, at=run.started, cost=cost)
+        lane = self._lanes.end(now, run)
+        return () if lane is None else (lane,)
+
+    def _fill(self, now: float, lanes: Iterable[Lane]) -> list[Decision]:
+        """Starts whatever fits on ``lanes``, the least busy first each time."""
+        decisions: list[Decision] = []
+        free = [lane for lane in lanes if lane.free] if self._room else []
+        while free and self._room:
+            lane = free[0] if len(free) == 1 else min(free, key=lambda lane: lane.rank)
+            chosen = self._ranking.next(now, lane)
+            if chosen is not None:
+                waiting, out_of_turn = chosen
+                self._room.remove(waiting.entry.id)
+                decisions.append(self._start(now, waiting, lane, out_of_turn=out_of_turn))
+            if chosen is None or not lane.free:
+                free.remove(lane)
+        return decisions

@@ -1,0 +1,69 @@
+"""The record of calls and the dead letters, on disk."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from sutazai.fleet.serving import Record
+from sutazai.gateway.records.call import CallRecord
+from sutazai.gateway.records.letters import Letters
+from sutazai.gateway.records.reading import Reader
+from sutazai.gateway.records.search import Found, Query, find
+from sutazai.gateway.records.writer import Writer
+
+
+class Store:
+    """Keeps what it is told of calls in the file at ``path``. `start` it, `close` it.
+
+    Whatever happens to the disk, calls go on: what cannot be written is counted in `dropped`.
+
+    Args:
+        record: what is kept, and how long.
+        wall: seconds since 1970.
+    """
+
+    def __init__(
+        self, path: Path, record: Record | None = None, *, wall: Callable[[], float] = time.time
+    ) -> None:
+        self._record = record or Record()
+        self._writer = Writer(path, self._record, wall=wall)
+        reader = Reader(path)
+        self._read = reader.read
+        self.letters = Letters(self._writer, reader)
+
+    @property
+    def contents(self) -> bool:
+        """Whether prompts and answers are kept."""
+        return self._record.contents
+
+    @property
+    def dropped(self) -> int:
+        """Records and dead letters that were never written."""
+        return self._writer.dropped
+
+    def start(self) -> None:
+        """Starts the thread that writes."""
+        self._writer.start()
+
+    def apply(self, record: Record) -> None:
+        """Keep this much from now on."""
+        self._record = record
+        self._writer.apply(record)
+
+    def observe(self, record: CallRecord) -> None:
+        """Keeps the record of a call. Takes microseconds and never raises."""
+        self._writer.put_call(record)
+
+    async def search(self, query: Query) -> tuple[Found, ...]:
+        """The calls that were asked for, the newest first; the last half second is not seen yet.
+
+        Raises DeadlineExceeded and Unavailable.
+        """
+        return await self._read(lambda connection: find(connection, query), ())
+
+    async def close(self) -> None:
+        """Writes what waits."""
+        await asyncio.to_thread(self._writer.close)

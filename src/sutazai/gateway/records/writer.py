@@ -1,0 +1,253 @@
+"""The one thread that writes records and dead letters, and what waits for it.
+
+Whoever has something to be written never waits and never fails: where the thread or the disk is too
+slow, or the disk is full, the oldest of what waits is dropped, and counted. The thread works for a
+tenth of the time at most, so that a flood of refused calls does not cost the others their core.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any, TypeVar
+
+from sutazai.fleet.errors import Unavailable
+from sutazai.fleet.serving import Record
+from sutazai.gateway.records.backlog import Backlog
+from sutazai.gateway.records.bounds import forget_expired, keeps, shrink
+from sutazai.gateway.records.call import CallRecord
+from sutazai.gateway.records.file import CallsFile
+from sutazai.gateway.records.letter import BODY_MAX, DeadLetter, kept_letter, letter_row
+from sutazai.gateway.records.redaction import redact
+
+log = logging.getLogger("sutazai.gateway")
+
+T = TypeVar("T")
+Work = Callable[[sqlite3.Connection], T]
+Errand = tuple[Work[Any], Future[Any]]
+
+GATHER = 0.5
+"""Seconds in which what comes is gathered into one write, unless it is `BATCH` calls sooner."""
+
+BATCH, BATCH_BYTES = 1_000, 1024**2
+"""Rows and bytes of one transaction, and of letters a tenth of them."""
+
+CALLS, CALLS_BYTES = 20_000, 16 * 1024**2
+"""Records that may wait, and bytes of their prompts and answers."""
+
+LETTERS, LETTERS_BYTES = 1_000, 16 * 1024**2
+"""Dead letters that may wait, and bytes of their bodies."""
+
+CONTENT_MAX = 64 * 1024
+"""Characters that are kept of a prompt and of an answer."""
+
+IDLE = 9.0
+"""Times as long as it worked the thread rests at least."""
+
+TIDY = 60.0
+"""Seconds between two looks for what is too old."""
+
+AGAIN = 5.0
+"""Seconds until the next try where nothing could be written."""
+
+CLOSE_WITHIN = 10.0
+
+
+class Writer:
+    """Writes to the file at ``path``. All methods are for one thread, that of the event loop.
+
+    Args:
+        record: what is kept, and how long.
+        wall: seconds since 1970.
+    """
+
+    def __init__(self, path: Path, record: Record, *, wall: Callable[[], float]) -> None:
+        self._path = path
+        self._file = CallsFile(path)
+        self._record = record
+        self._keeps = keeps(record)
+        self._wall = wall
+        self._calls: Backlog[CallRecord] = Backlog(limit=CALLS, size=CALLS_BYTES)
+        self._letters: Backlog[DeadLetter] = Backlog(limit=LETTERS, size=LETTERS_BYTES)
+        self._errands: SimpleQueue[Errand] = SimpleQueue()
+        self._some = threading.Event()
+        self._many = threading.Event()
+        self._urgent = threading.Event()
+        self._closing = threading.Event()
+        self._tidied = float("-inf")
+        self._tidied_for = record
+        self._failing = False
+        self._lost = 0  # taken and not written
+        self._refused = 0  # letters that were too large
+        self._thread = threading.Thread(target=self._run, name="gateway-records", daemon=True)
+
+    @property
+    def dropped(self) -> int:
+        """Records and dead letters that were never written."""
+        return self._calls.dropped + self._letters.dropped + self._lost + self._refused
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def apply(self, record: Record) -> None:
+        """Keep this much from now on."""
+        self._record = record
+        self._keeps = keeps(record)
+        self._hurry()
+
+    def put_call(self, call: CallRecord) -> None:
+        """To be written soon."""
+        if not self._keeps:
+            return
+        size = 0
+        if call.prompt is not None or call.answer is not None:
+            if not self._record.contents:
+                call = call.without_texts()
+            else:
+                size = len(call.prompt or "") + len(call.answer or "")
+        count = self._calls.put(call, size)
+        if count == 1:
+            self._some.set()
+        elif count == BATCH:
+            self._many.set()
+
+    def put_letter(self, letter: DeadLetter) -> None:
+        """To be written soon, unless it is too large."""
+        size = len(letter.body)
+        if size > BODY_MAX:
+            self._refused += 1
+        elif self._keeps and self._letters.put(letter, size) == 1:
+            self._some.set()
+
+    def submit(self, work: Work[T]) -> Future[T]:
+        """Has ``work`` done at the writer's connection, after all that was put before."""
+        future: Future[T] = Future()
+        if self._closing.is_set() or not self._thread.is_alive():
+            future.set_exception(Unavailable("the record of calls is closed"))
+            return future
+        self._errands.put((work, future))
+        self._hurry()
+        return future
+
+    def close(self) -> None:
+        """Writes what waits; blocks for as long, `CLOSE_WITHIN` seconds at most."""
+        self._closing.set()
+        self._hurry()
+        if self._thread.is_alive():
+            self._thread.join(CLOSE_WITHIN)
+
+    def _hurry(self) -> None:
+        for event in (self._urgent, self._some, self._many):
+            event.set()
+
+    # in the thread
+
+    def _run(self) -> None:
+        while not self._closing.is_set():
+            self._some.wait(TIDY)
+            self._many.wait(GATHER)
+            rest = self._work()
+            if not self._closing.is_set():
+                self._urgent.wait(rest)
+        self._work()
+        self._file.close()
+
+    def _work(self) -> float:
+        """Writes some of what waits, or all of it where that is urgent; gives how long to rest."""
+        begun = time.monotonic()
+        for event in (self._urgent, self._some, self._many):  # before looking: nothing is missed
+            event.clear()
+        errands = self._take_errands()
+        urgent = bool(errands) or self._closing.is_set()
+        try:
+            while (more := self._write_some()) and urgent:
+                pass
+            self._tidy()
+        except Exception as error:  # noqa: BLE001 (what one row holds must not stop the others)
+            more = True
+            self._ill(error)
+        for errand in errands:
+            self._run_errand(*errand)
+        if more:
+            self._some.set()
+            self._many.set()
+        return AGAIN if self._failing else IDLE * (time.monotonic() - begun)
+
+    def _write_some(self) -> bool:
+        """Whether there was anything to write."""
+        calls = self._calls.take(BATCH, BATCH_BYTES)
+        letters = self._letters.take(BATCH // 10, BATCH_BYTES)
+        if not calls and not letters:
+            return False
+        try:
+            self._file.add(
+                [_call_row(call) for call in calls],
+                [letter_row(kept_letter(letter)) for letter in letters],
+            )
+        except BaseException:
+            self._lost += len(calls) + len(letters)
+            raise
+        self._well()
+        self._shrink()
+        return True
+
+    def _shrink(self) -> None:
+        record = self._record
+        self._file.run(lambda connection: shrink(connection, record))
+
+    def _tidy(self) -> None:
+        now, record, wall = time.monotonic(), self._record, self._wall()
+        if now - self._tidied < TIDY and record is self._tidied_for:
+            return
+        if not (keeps(record) or self._path.exists()):
+            return
+        self._tidied, self._tidied_for = now, record
+        self._file.run(lambda connection: forget_expired(connection, record, wall))
+        self._shrink()
+
+    def _take_errands(self) -> list[Errand]:
+        errands = []
+        while True:
+            try:
+                errands.append(self._errands.get_nowait())
+            except Empty:
+                return errands
+
+    def _run_errand(self, work: Work[Any], future: Future[Any]) -> None:
+        if not future.set_running_or_notify_cancel():
+            return
+        try:
+            future.set_result(self._file.run(work))
+        except BaseException as error:  # noqa: BLE001 (told to who asked)
+            future.set_exception(error)
+
+    def _ill(self, error: Exception) -> None:
+        if not self._failing:
+            known = isinstance(error, Unavailable)
+            log.warning("calls are not recorded: %s", error, exc_info=None if known else error)
+        self._failing = True
+
+    def _well(self) -> None:
+        if self._failing:
+            log.info("calls are recorded again; %d were not", self.dropped)
+        self._failing = False
+
+
+def _call_row(call: CallRecord) -> tuple[Any, ...]:
+    """In the order of the table's columns."""
+    if call.prompt is None and call.answer is None:
+        return call
+    return call._replace(prompt=_kept_text(call.prompt), answer=_kept_text(call.answer))
+
+
+def _kept_text(text: bytes | str | None) -> str | None:
+    if text is None:
+        return None
+    text = text[:CONTENT_MAX]
+    return redact(text.decode("utf-8", "replace") if isinstance(text, bytes) else text)

@@ -1,0 +1,214 @@
+"""What Prometheus reads, read back by its own parser."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
+
+from sutazai.gateway.metrics import (
+    AGENT_CELLS,
+    OTHER,
+    UNDECLARED,
+    WAY_CELLS,
+    BackendGauges,
+    Gauges,
+    Metrics,
+)
+from tests.gateway.records.makers import call
+
+NOTHING = Gauges(
+    revision=3,
+    uptime=12.5,
+    paused=False,
+    queued={"high": 1, "medium": 0, "low": 20},
+    oldest_wait=4.5,
+    backends=(
+        BackendGauges("one", True, 1, 2, {"smollm2": "closed", "phi": "open"}),
+        BackendGauges("two", False, 0, 4, {}),
+    ),
+    cache_bytes=1_024,
+    cache_hits=5,
+    cache_misses=6,
+    dead_letters=7,
+    records_dropped=8,
+)
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    made = Metrics()
+    made.declare(["planner", "worker"])
+    return made
+
+
+def samples(metrics: Metrics, gauges: Gauges = NOTHING) -> list[Sample]:
+    text = b"".join(metrics.render(gauges)).decode()
+    families = list(text_string_to_metric_families(text))
+    names = [family.name for family in families]
+    assert len(names) == len(set(names))
+    assert all(family.type != "unknown" and family.documentation for family in families)
+    return [sample for family in families for sample in family.samples]
+
+
+def value(metrics: Metrics, name: str, gauges: Gauges = NOTHING, **labels: str) -> float:
+    """The sum of the samples of that name with at least these labels."""
+    found = [
+        sample.value
+        for sample in samples(metrics, gauges)
+        if sample.name == name and labels.items() <= sample.labels.items()
+    ]
+    assert found
+    return sum(found)
+
+
+def test_how_things_stand_is_told(metrics: Metrics) -> None:
+    prefix = "sutazai_gateway_"
+    assert value(metrics, f"{prefix}queued", priority="low") == 20
+    assert value(metrics, f"{prefix}oldest_wait_seconds") == 4.5
+    assert value(metrics, f"{prefix}backend_running", backend="one") == 1
+    assert value(metrics, f"{prefix}backend_slots", backend="two") == 4
+    assert value(metrics, f"{prefix}backend_available", backend="two") == 0
+    assert value(metrics, f"{prefix}breaker_state", backend="one", model="phi") == 2
+    assert value(metrics, f"{prefix}breaker_state", backend="one", model="smollm2") == 0
+    assert value(metrics, f"{prefix}cache_bytes") == 1_024
+    assert value(metrics, f"{prefix}cache_hits_total") == 5
+    assert value(metrics, f"{prefix}cache_misses_total") == 6
+    assert value(metrics, f"{prefix}dead_letters") == 7
+    assert value(metrics, f"{prefix}records_dropped_total") == 8
+    assert value(metrics, f"{prefix}uptime_seconds") == 12.5
+    assert value(metrics, f"{prefix}routes_revision") == 3
+    assert value(metrics, f"{prefix}paused") == 0
+    assert value(metrics, f"{prefix}paused", replace(NOTHING, paused=True)) == 1
+
+
+def test_calls_are_counted_by_agent_and_by_way(metrics: Metrics) -> None:
+    metrics.observe(call())
+    metrics.observe(call(caller="worker", backend="two", version="b", model="phi"))
+    metrics.observe(call(caller="worker", outcome="failed"))
+    metrics.observe(call(caller="worker", outcome="rejected", backend="", model=""))
+
+    total = "sutazai_gateway_requests_total"
+    assert value(metrics, total, backend="one", outcome="done") == 1
+    assert value(metrics, total, backend="two", version="b", model="phi", tier="standard") == 1
+    assert value(metrics, total) == 4
+    by_agent = "sutazai_gateway_agent_requests_total"
+    assert value(metrics, by_agent, agent="planner", model="standard", outcome="done") == 1
+    assert value(metrics, by_agent, agent="worker", model="standard") == 3
+    assert value(metrics, "ai_errors_total", agent="worker") == 2
+    assert value(metrics, "ai_errors_total", agent="planner") == 0
+
+
+def test_tokens_and_bytes_are_counted(metrics: Metrics) -> None:
+    metrics.observe(call())
+    metrics.observe(call())
+
+    tokens = "sutazai_gateway_tokens_total"
+    assert value(metrics, tokens, backend="one", kind="prompt") == 700
+    assert value(metrics, tokens, backend="one", kind="completion") == 128
+    assert value(metrics, "sutazai_gateway_prompt_tokens_cached_total") == 600
+    assert value(metrics, "sutazai_gateway_agent_tokens_total", agent="planner") == 828
+    assert value(metrics, "ai_tokens_processed_total", agent="planner") == 828
+    assert value(metrics, "sutazai_gateway_request_bytes_total") == 4_000
+    assert value(metrics, "sutazai_gateway_response_bytes_total") == 18_000
+
+
+def test_durations_are_spread_over_buckets(metrics: Metrics) -> None:
+    metrics.observe(call(queued=0.5, first_token=1.0, total=2.5))
+    metrics.observe(call(queued=2_000.0, first_token=2_000.5, total=2_001.0))
+
+    for name, first, total in (
+        ("sutazai_gateway_queue_wait_seconds", "0.5", 2_000.5),
+        ("sutazai_gateway_first_token_seconds", "1.0", 2_001.5),
+        ("sutazai_gateway_request_duration_seconds", "2.5", 2_003.5),
+        ("ai_inference_duration_seconds", "2.0", 3.0),
+    ):
+        assert value(metrics, f"{name}_bucket", le=first) >= 1
+        assert value(metrics, f"{name}_bucket", le="+Inf") == 2
+        assert value(metrics, f"{name}_count") == 2
+        assert value(metrics, f"{name}_sum") == total
+    assert value(metrics, "sutazai_gateway_queue_wait_seconds_bucket", le="0.25") == 0
+    assert value(metrics, "sutazai_gateway_queue_wait_seconds_bucket", le="900.0") == 1
+    assert value(metrics, "sutazai_gateway_agent_queue_seconds_total") == 2_000.5
+
+
+def test_only_what_happened_is_measured(metrics: Metrics) -> None:
+    metrics.observe(call(outcome="rejected", queued=0.0, first_token=0.0, backend=""))
+    metrics.observe(call(outcome="cancelled", queued=9.0, first_token=0.0, backend=""))
+
+    assert value(metrics, "sutazai_gateway_queue_wait_seconds_count") == 1
+    assert value(metrics, "sutazai_gateway_first_token_seconds_count") == 0
+    assert value(metrics, "sutazai_gateway_request_duration_seconds_count") == 0
+    assert value(metrics, "ai_inference_duration_seconds_count") == 0
+
+
+def test_what_the_cache_answers_costs_no_tokens_and_flatters_no_backend(metrics: Metrics) -> None:
+    metrics.observe(call(cache="hit", backend="", total=0.001, queued=0.0, first_token=0.001))
+
+    assert value(metrics, "sutazai_gateway_agent_requests_total", outcome="done") == 1
+    assert value(metrics, "sutazai_gateway_tokens_total") == 0
+    assert value(metrics, "ai_inference_duration_seconds_count") == 0
+    assert value(metrics, "sutazai_gateway_request_duration_seconds_count", backend="") == 1
+
+
+def test_a_model_that_nobody_has_is_no_label(metrics: Metrics) -> None:
+    for number in range(100):
+        metrics.observe(call(outcome="rejected", tier="", model=f"made-up-{number}", backend=""))
+
+    assert value(metrics, "sutazai_gateway_requests_total", model="") == 100
+    assert not any("made-up" in str(sample.labels) for sample in samples(metrics))
+
+
+def test_callers_that_nobody_declared_are_told_apart_while_there_are_few(metrics: Metrics) -> None:
+    for number in range(UNDECLARED + 10):
+        metrics.observe(call(caller=f"passer-by-{number}"))
+    metrics.observe(call(caller="worker"))
+
+    by_agent = "sutazai_gateway_agent_requests_total"
+    assert value(metrics, by_agent, agent="passer-by-0") == 1
+    assert value(metrics, by_agent, agent=OTHER) == 10
+    assert value(metrics, by_agent, agent="worker") == 1
+
+
+def test_the_number_of_series_is_bounded(metrics: Metrics) -> None:
+    metrics.declare(f"agent-{number}" for number in range(1_000))
+    for number in range(30_000):
+        metrics.observe(
+            call(caller=f"agent-{number % 1_000}", tier="", model=f"model-{number % 997}")
+        )
+
+    lines = b"".join(metrics.render(NOTHING)).decode().splitlines()
+    assert len(lines) < (AGENT_CELLS + 1) * 16 + (WAY_CELLS + 1) * 60 + 100
+    calls = [line for line in lines if line.startswith("sutazai_gateway_agent_requests_total{")]
+    assert sum(int(line.split()[-1]) for line in calls) == 30_000
+    assert any(f'agent="{OTHER}"' in line for line in calls)
+
+
+def test_150_agents_come_to_less_than_20_series_each(metrics: Metrics) -> None:
+    metrics.declare(f"agent-{number}" for number in range(150))
+    for number in range(150):
+        for outcome in ("done", "failed", "cancelled"):
+            metrics.observe(call(caller=f"agent-{number}", outcome=outcome))
+
+    of_agents = [sample for sample in samples(metrics) if "agent" in sample.labels]
+    assert len(of_agents) < 150 * 20
+
+
+@pytest.mark.parametrize("name", ['a"b', "a\\b", "a\nb", "a,b={}", "ü", ""])
+def test_any_name_can_be_a_label(metrics: Metrics, name: str) -> None:
+    metrics.observe(call(caller=name))
+    assert value(metrics, "sutazai_gateway_agent_requests_total", agent=name) == 1
+
+
+def test_a_name_that_is_no_text_breaks_nothing(metrics: Metrics) -> None:
+    metrics.observe(call(caller="\ud800"))
+    assert value(metrics, "sutazai_gateway_agent_requests_total", agent="?") == 1
+
+
+def test_it_is_told_a_piece_at_a_time(metrics: Metrics) -> None:
+    metrics.observe(call())
+    pieces = list(metrics.render(NOTHING))
+    assert len(pieces) > 20
+    assert all(piece.startswith(b"# HELP ") and piece.endswith(b"\n") for piece in pieces)
