@@ -17,7 +17,8 @@ import pytest
 
 from sutazai.cli.doctor import Finding, Level, examine
 from sutazai.fleet.places import Places
-from sutazai.fleet.spec import EmbeddedLlm, Ports
+from sutazai.fleet.serving import EmbeddedLlm
+from sutazai.fleet.spec import Ports
 from sutazai.wire import Request, Response, Router, Server, json_response
 
 

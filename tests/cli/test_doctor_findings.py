@@ -29,7 +29,8 @@ from sutazai.cli.doctor.models import (
 from sutazai.cli.doctor.ports import Holder, free_base, port_findings
 from sutazai.fleet.errors import NoModel
 from sutazai.fleet.places import Places
-from sutazai.fleet.spec import EmbeddedLlm, Ports
+from sutazai.fleet.serving import EmbeddedLlm
+from sutazai.fleet.spec import Ports
 from sutazai.host.machine import (
     Cgroups,
     Cores,

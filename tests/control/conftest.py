@@ -20,7 +20,8 @@ from sutazai.control.app import open_control
 from sutazai.control.serving import serve
 from sutazai.control.settings import read_settings
 from sutazai.fleet.places import Places
-from sutazai.fleet.spec import Agent, EmbeddedLlm, Fleet, Sampling, Temperature
+from sutazai.fleet.serving import EmbeddedLlm
+from sutazai.fleet.spec import Agent, Fleet, Sampling, Temperature
 from tests.control.peers import FakeGateway, FakeHost
 
 TOKEN = "the-admin-token"

@@ -14,7 +14,7 @@ from sutazai.fleet.desired import Desired
 from sutazai.fleet.errors import NotFound
 from sutazai.fleet.routes import Routes
 from sutazai.fleet.status import Event
-from sutazai.wire import Request, Response, Router, Server, json_response, sse_event
+from sutazai.wire import Headers, Request, Response, Router, Server, json_response, sse_event
 
 Body = dict[str, Any]
 Behaviour = Callable[[Body], Awaitable[Any]]
@@ -150,6 +150,7 @@ class FakeGateway(FakePeer):
         self.agents: dict[str, Behaviour] = {}
         self.calls: list[tuple[str, Body]] = []
         self.left: list[str] = []
+        self.headers: list[Headers] = []
 
     def router(self) -> Router:
         router = Router()
@@ -196,6 +197,7 @@ class FakeGateway(FakePeer):
         name = request.params["name"]
         body = await request.json()
         self.calls.append((name, body))
+        self.headers.append(request.headers)
         if request.headers.get("accept") == "text/event-stream":
             return Response(200, [("content-type", "text/event-stream")], self._tokens())
         try:

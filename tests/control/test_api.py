@@ -130,6 +130,20 @@ async def test_an_agent_is_asked_and_its_answer_or_error_comes_back(
     assert gateway.calls[-1] == ("planner", {"input": {"a": 1}, "deadline": 300.0})
 
 
+async def test_what_an_invocation_is_for_goes_to_the_gateway(
+    api: httpx.AsyncClient, gateway: FakeGateway
+) -> None:
+    gateway.agents["planner"] = echo
+    asked = {"input": 1, "task": "t", "priority": "low", "deadline": 2}
+    assert (await api.post(f"{V1}/agents/planner/invoke", json=asked)).status_code == 200
+    told = {name: value for name, value in gateway.headers[-1] if name.startswith("x-sutazai")}
+    assert told == {
+        "x-sutazai-task": "t",
+        "x-sutazai-priority": "low",
+        "x-sutazai-deadline": "2.000",
+    }
+
+
 async def test_an_answer_is_streamed_to_who_accepts_that(api: httpx.AsyncClient) -> None:
     headers = {"accept": "text/event-stream"}
     path = f"{V1}/agents/planner/invoke"

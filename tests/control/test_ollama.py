@@ -9,7 +9,8 @@ import pytest
 
 from sutazai.control.ollama import SourceChooser
 from sutazai.control.source import LlmSource, Source
-from sutazai.fleet.spec import Backend, EmbeddedLlm, Fleet
+from sutazai.fleet.serving import Backend, EmbeddedLlm
+from sutazai.fleet.spec import Fleet
 from sutazai.wire import Client, Request, Response, Router, Server, json_response
 
 FLEET = Fleet(name="f")

@@ -12,17 +12,8 @@ from sutazai.control.settings import Listening
 from sutazai.control.source import Availability, LlmSource, Source, decide, observe
 from sutazai.fleet.desired import DesiredUnit, Kind
 from sutazai.fleet.places import Places
-from sutazai.fleet.spec import (
-    Agent,
-    Backend,
-    EmbeddedLlm,
-    Fleet,
-    Health,
-    Runtime,
-    Sampling,
-    Service,
-    Temperature,
-)
+from sutazai.fleet.serving import Backend, EmbeddedLlm
+from sutazai.fleet.spec import Agent, Fleet, Health, Runtime, Sampling, Service, Temperature
 
 PLACES = Places(Path("/state"), Path("/run/x"))
 EMBEDDED = LlmSource(Source.EMBEDDED)

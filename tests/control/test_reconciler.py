@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from sutazai.fleet.places import Places
-from sutazai.fleet.spec import Agent, Backend
+from sutazai.fleet.serving import Backend
+from sutazai.fleet.spec import Agent
 from tests.control.conftest import eventually, free_port, running_control, small_fleet, write_state
 from tests.control.peers import FakeGateway, FakeHost
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from sutazai.control.routing import ADMIN, plan_routes
 from sutazai.control.source import LlmSource, Source
+from sutazai.fleet.declared import Dialect, Priority
 from sutazai.fleet.routes import BackendRoute, Routes, TierRoute
-from sutazai.fleet.spec import Agent, Backend, Dialect, Fleet, Priority, Runtime, Tier
+from sutazai.fleet.serving import Backend, Tier
+from sutazai.fleet.spec import Agent, Fleet, Runtime
 
 KEYS = {"a": "key-a", "b": "key-b"}
 AGENTS = {
@@ -44,7 +46,12 @@ def test_the_embedded_server_serves_every_tier_with_what_it_has() -> None:
     planned = routes(fleet, LlmSource(Source.EMBEDDED))
     assert planned.backends == (
         BackendRoute(
-            name="embedded", address="unix:/run/llm.sock", dialect=Dialect.OPENAI, slots=2
+            name="embedded",
+            address="unix:/run/llm.sock",
+            dialect=Dialect.OPENAI,
+            slots=2,
+            check=60.0,
+            embedded=True,
         ),
     )
     assert planned.tiers == (TierRoute(name="fast"), TierRoute(name="standard"))
@@ -68,6 +75,6 @@ def test_declared_backends_are_taken_as_declared_with_their_keys() -> None:
     planned = routes(fleet, LlmSource(Source.DECLARED))
     assert [(b.name, b.address, b.slots, b.api_key) for b in planned.backends] == [
         ("one", "https://one/v1", 4, "secret"),
-        ("two", "http://two", 1, None),
+        ("two", "http://two", None, None),
     ]
     assert planned.tiers == (TierRoute(name="fast", model="m", backends=("one",)),)

@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
+from sutazai.fleet.declared import Priority
 from sutazai.fleet.errors import NotFound
-from sutazai.fleet.spec import Agent, Fleet, Priority
+from sutazai.fleet.spec import Agent, Fleet
 from sutazai.fleet.status import Event
 from sutazai.fleet.work import Artifact, Run, StepStatus, Task, TaskRequest, WorkState
 from sutazai.store import Database, Events, Policies, Revisions, Runs, Stops, Tasks

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sutazai.fleet.status import Exit
-from sutazai.wire import Request, Response, Router, Server, json_response
+from sutazai.wire import Headers, Request, Response, Router, Server, json_response
 
 Body = dict[str, Any]
 Behaviour = Callable[[Body], Awaitable[Any]]
@@ -20,6 +20,7 @@ class FakeGateway:
     def __init__(self) -> None:
         self.agents: dict[str, Behaviour] = {}
         self.calls: list[tuple[str, Body]] = []
+        self.headers: list[Headers] = []
         router = Router()
         router.add("POST", "/agents/{name}/invoke", self._invoke)
         self._server = Server(router)
@@ -38,6 +39,7 @@ class FakeGateway:
         name = request.params["name"]
         body = await request.json()
         self.calls.append((name, body))
+        self.headers.append(request.headers)
         output = await self.agents[name](body)
         answer = {"output": output, "agent": name, "instance": f"{name}.0"}
         return Response(200, [("content-type", "application/json")], json.dumps(answer).encode())

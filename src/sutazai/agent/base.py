@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from sutazai.agent.identity import Identity
 from sutazai.agent.llm import Llm
-from sutazai.agent.task import TaskContext, current_task
+from sutazai.agent.task import DEADLINE, TASK, TaskContext, current_task
 from sutazai.wire import Address, Client, Timeout
 
 T = TypeVar("T")
@@ -58,17 +58,21 @@ class Agent:
     async def ask(self, agent: str, input: Any, *, deadline: float | None = None) -> Any:  # noqa: A002
         """Another agent's output for ``input``; ``deadline`` in seconds.
 
-        Raises the error that the other agent failed with, ``NotFound`` for an unknown one.
+        Raises the error that the other agent failed with, ``NotFound`` for an unknown one,
+        ``TaskStopped`` where the task that it is asked for is stopped.
         """
         task = current_task.get()
         left = task.deadline if task is not None else 300.0
         seconds = left if deadline is None else min(left, deadline)
+        headers = [("authorization", f"Bearer {self.identity.key}")]
+        if task is not None:  # the other agent then works for the same task
+            headers += [(TASK, task.id), (DEADLINE, f"{seconds:.3f}")]
         reply = await self._client.call(
             "POST",
             Address.parse(self.identity.gateway),
             f"/agents/{agent}/invoke",
             {"input": input, "deadline": seconds},
-            headers=[("authorization", f"Bearer {self.identity.key}")],
+            headers=headers,
             timeout=Timeout(headers=seconds, idle=seconds),
         )
         return reply["output"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sutazai.agent.identity import Identity
-from sutazai.agent.task import Usage, current_task
+from sutazai.agent.task import TASK, Usage, current_task
 from sutazai.fleet.errors import BadPeer, SutazaiError, from_dict
 from sutazai.wire import Address, Client, SseDecoder, SseEvent, Timeout
 
@@ -32,7 +32,8 @@ class Llm:
     """Asks the fleet's models through the gateway.
 
     Every call may raise ``QueueFull``, ``NoModel``, ``DeadlineExceeded``, ``PeerClosed`` or
-    ``BadPeer``. A call made while serving a task ends with that task's deadline.
+    ``BadPeer``. A call made while serving a task ends with that task's deadline, and raises
+    ``TaskStopped`` where the task went in circles or its budget is spent: then its work is over.
     """
 
     def __init__(self, identity: Identity, client: Client) -> None:
@@ -158,7 +159,7 @@ class Llm:
             ("content-type", "application/json"),
         ]
         if (task := current_task.get()) is not None:
-            headers.append(("x-sutazai-task", task.id))
+            headers.append((TASK, task.id))
         return headers
 
 

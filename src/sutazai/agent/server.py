@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from sutazai.agent.base import Agent
-from sutazai.agent.task import TaskContext, report_to_nobody
+from sutazai.agent.task import TASK, Report, TaskContext, report_to_nobody
 from sutazai.agent.work import Workshop, task_of
 from sutazai.fleet.errors import SutazaiError
 from sutazai.wire import Request, Response, Router, json_response, sse_event
@@ -52,13 +52,14 @@ class InstanceServer:
     async def _invoke(self, request: Request) -> Response:
         body = await request.json()
         if "text/event-stream" not in request.headers.get("accept", ""):
-            return json_response(await self._workshop.run(task_of(body, report_to_nobody)))
+            task = _task(request, body, report_to_nobody)
+            return json_response(await self._workshop.run(task))
         events: asyncio.Queue[bytes] = asyncio.Queue(EVENTS_AHEAD)
 
         async def report(event: str, data: dict[str, Any]) -> None:
             await events.put(_event(event, data))
 
-        stream = self._stream(task_of(body, report), events)
+        stream = self._stream(_task(request, body, report), events)
         headers = [("content-type", "text/event-stream"), ("cache-control", "no-cache")]
         return Response(200, headers, stream)
 
@@ -76,6 +77,13 @@ class InstanceServer:
             work.cancel()
             with contextlib.suppress(asyncio.CancelledError, SutazaiError):
                 await work
+
+
+def _task(request: Request, body: object, report: Report) -> TaskContext:
+    """The piece of work that is asked for. The gateway gives each one its id."""
+    task = task_of(body, report)
+    task.id = request.headers.get(TASK) or task.id
+    return task
 
 
 async def _next(events: asyncio.Queue[bytes], work: asyncio.Task[dict[str, Any]]) -> bytes | None:

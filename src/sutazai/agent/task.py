@@ -8,6 +8,12 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+TASK = "x-sutazai-task"
+"""The header that says which task a call is made for. The gateway believes it of the agent that is
+serving that task."""
+DEADLINE = "x-sutazai-deadline"
+"""The header that says how many seconds are left."""
+
 
 @dataclass
 class Usage:
@@ -38,8 +44,9 @@ async def report_to_nobody(event: str, data: dict[str, Any]) -> None:
 class TaskContext:
     """What an agent gets for one piece of work.
 
-    ``input`` is a text or any JSON value; ``schema``, where given, the JSON Schema that the caller
-    wants the answer to follow; ``ends_at`` the loop time by which the work is cancelled.
+    ``id`` is what the gateway knows the work by. ``input`` is a text or any JSON value; ``schema``,
+    where given, the JSON Schema that the caller wants the answer to follow; ``ends_at`` the loop
+    time by which the work is cancelled.
     """
 
     id: str

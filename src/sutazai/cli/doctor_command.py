@@ -22,7 +22,8 @@ from sutazai.cli.output import FAILED, print_json, print_warning
 from sutazai.fleet.errors import BadFleet
 from sutazai.fleet.load import load_fleet
 from sutazai.fleet.places import Places
-from sutazai.fleet.spec import EmbeddedLlm, Fleet, Ports
+from sutazai.fleet.serving import EmbeddedLlm
+from sutazai.fleet.spec import Fleet, Ports
 
 MARKS = {
     Level.OK: ("✓", "green"),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sutazai.cli.fleets import LOCAL_FILE
 from sutazai.cli.model_check import model_size, with_model_path
+from sutazai.cli.programs import missing_programs
 from sutazai.fleet.checks import check_fleet
 from sutazai.fleet.fit import Machine
 from sutazai.fleet.load import LoadedFleet, load, parse
@@ -43,7 +44,7 @@ def accept(file: Path | None, *, port_base: int | None = None) -> Accepted:
     fleet = with_model_path(loaded.fleet, file)
     if port_base is not None:
         fleet = moved(fleet, port_base)
-    machine = this_machine(model_size(fleet))
+    machine = replace(this_machine(model_size(fleet)), missing=missing_programs(fleet))
     warnings = refuse_errors(check_fleet(fleet, machine, loaded.positions))
     return Accepted(fleet, file, tuple(warnings))
 

@@ -25,11 +25,11 @@ ANOTHER = "choose another: --state DIR"
 # stays out, so that a fleet behaves alike from whichever shell it was started.
 _PASSED_NAMES = frozenset(
     {"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR", "PYTHONPATH"}
-    | {"OLLAMA_HOST", "SSL_CERT_FILE", "SSL_CERT_DIR"}
+    | {"SSL_CERT_FILE", "SSL_CERT_DIR"}
     | {name for proxy in ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
        for name in (proxy, proxy.upper())}
 )  # fmt: skip
-_PASSED_PREFIXES = ("SUTAZAI_", "XDG_", "LC_")
+_PASSED_PREFIXES = ("SUTAZAI_", "XDG_", "LC_", "OLLAMA_", "CUDA_", "ROCR_", "HIP_", "HSA_")
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sutazai.control.api.errors import error_json
 from sutazai.fleet.errors import SutazaiError, Unauthenticated
-from sutazai.gateway.origin import check
+from sutazai.gateway.callers.origin import check
 from sutazai.wire import Headers
 from sutazai.wire.messages import BodyTooLarge
 

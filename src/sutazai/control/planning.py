@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sutazai.control.managed import managed_units
 from sutazai.control.settings import Listening
 from sutazai.control.source import LlmSource, Source
 from sutazai.fleet.desired import DesiredUnit, Kind, Probe
 from sutazai.fleet.places import Places
 from sutazai.fleet.secrets import FILE_PREFIX
-from sutazai.fleet.spec import Agent, EmbeddedLlm, Fleet, Runtime, Service, Unit
+from sutazai.fleet.serving import EmbeddedLlm
+from sutazai.fleet.spec import Agent, Fleet, Runtime, Service, Unit
 
 ROLE_AGENT = "sutazai.agent.role:RoleAgent"
 LLM = "llm"
@@ -56,8 +58,9 @@ class House:
 def plan_units(
     fleet: Fleet, house: House, source: LlmSource, stopped: Set[str] = frozenset()
 ) -> tuple[DesiredUnit, ...]:
-    """Every unit of the fleet, the embedded LLM where it is the source."""
+    """Every unit of the fleet, the embedded LLM where it is the source, and managed backends."""
     units = [_llm(fleet.llm, house)] if source.kind is Source.EMBEDDED else []
+    units += managed_units(fleet.backends, str(house.base))
     units += [
         _service(name, service, house)
         for name, service in fleet.services.items()

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from sutazai.fleet.errors import SutazaiError
-from sutazai.fleet.spec import EmbeddedLlm
+from sutazai.fleet.serving import EmbeddedLlm
 from sutazai.fleet.units import parse_size
 from sutazai.llm.models import find_model
 from sutazai.llm.server import Settings, serve

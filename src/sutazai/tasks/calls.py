@@ -68,6 +68,7 @@ class AgentCalls:
                     self._gateway,
                     f"/agents/{agent}/invoke",
                     invocation.model_dump(mode="json", by_alias=True, exclude_none=True),
+                    headers=handed(invocation),
                     timeout=Timeout(headers=None),  # the one bound is ours
                 )
         except TimeoutError as error:
@@ -116,6 +117,18 @@ class AgentCalls:
                 if response.status == 200:
                     text = (await response.read()).decode(errors="replace")
                     error.data["lines"] = text.splitlines()[-LINES:]
+
+
+def handed(invocation: Invocation) -> list[tuple[str, str]]:
+    """The headers that tell the gateway what a call is made for, so that what the agent asks of
+    models has its rank, is bound by its deadline and its budgets, and is charged to it."""
+    values = {
+        "task": invocation.task,
+        "run": invocation.run,
+        "priority": invocation.priority,
+        "deadline": f"{invocation.deadline:.3f}",
+    }
+    return [(f"x-sutazai-{name}", value) for name, value in values.items() if value is not None]
 
 
 def well_formed(value: Any) -> Any:

@@ -241,6 +241,7 @@ class StandardWorkflow:
         invocation = Invocation(
             input=prompt,
             task=f"{run.id}/{step}",
+            run=run.id,
             deadline=rule.deadline,
             schema=schema,
             max_tokens=tokens,

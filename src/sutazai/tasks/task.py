@@ -143,7 +143,12 @@ class TaskDesk:
             request = await self._tasks.request(task_id)
             if request is None or not await self._tasks.start(task_id, time.time()):
                 return WITHDRAWN
-            invocation = Invocation(input=request.input, task=task_id, deadline=request.deadline)
+            invocation = Invocation(
+                input=request.input,
+                task=task_id,
+                priority=request.priority,
+                deadline=request.deadline,
+            )
             result = await attempt(
                 lambda: self._calls.invoke(request.agent, invocation), self._retries, _log_failure
             )

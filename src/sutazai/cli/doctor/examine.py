@@ -18,7 +18,8 @@ from sutazai.cli.doctor.ports import Holder, port_findings
 from sutazai.cli.sweep import MARK
 from sutazai.fleet.errors import SutazaiError
 from sutazai.fleet.places import Places
-from sutazai.fleet.spec import EmbeddedLlm, Ports
+from sutazai.fleet.serving import EmbeddedLlm
+from sutazai.fleet.spec import Ports
 from sutazai.host.machine import (
     Listener,
     environment_of,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sutazai.cli.doctor.finding import Finding, Level
 from sutazai.fleet.errors import SutazaiError
-from sutazai.fleet.spec import EmbeddedLlm
+from sutazai.fleet.serving import EmbeddedLlm
 from sutazai.fleet.units import format_size
 from sutazai.llm.detect import Look, Ollama
 from sutazai.llm.memory import estimate

@@ -24,6 +24,7 @@ from sutazai.fleet.desired import Shape
 from sutazai.fleet.errors import SutazaiError, from_dict
 from sutazai.fleet.status import AgentStatus, Event, UnitStatus
 from sutazai.fleet.work import Invocation, Result
+from sutazai.tasks.calls import handed
 from sutazai.tasks.task import check_deadline
 from sutazai.wire import ClientResponse, SseDecoder, Timeout, sse_event
 
@@ -92,7 +93,7 @@ async def invoke(parts: PartsDep, name: str, invocation: Invocation, request: Re
     asked = parts.gateway.stream(
         "POST",
         f"/agents/{name}/invoke",
-        headers=[("content-type", "application/json"), ("accept", accept)],
+        headers=[("content-type", "application/json"), ("accept", accept), *handed(invocation)],
         body=invocation.model_dump_json(by_alias=True, exclude_none=True).encode(),
         timeout=Timeout(headers=invocation.deadline + GRACE, idle=invocation.deadline + GRACE),
     )
