@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-BENCHMARKS = ("wire", "density", "recovery")
+BENCHMARKS = ("wire", "gateway", "saturation", "goodput", "density", "recovery")
 
 
 def main() -> None:

@@ -1,0 +1,1 @@
+"""Agents with instructions of their own, and a real LLM server that they ask."""
