@@ -448,14 +448,29 @@ async def test_a_closed_client_fails_what_is_under_way_and_takes_no_more(serve: 
         await client.request("GET", running.tcp, "/")
 
 
-async def test_pools_of_servers_that_are_gone_are_forgotten(serve: Serve, client: Client) -> None:
-    for _ in range(3):
-        running = await serve(echo)
-        await (await client.request("GET", running.unix, "/")).read()
-        await running.server.close()
-    async with asyncio.timeout(DEADLINE):
-        while client._pools:
-            await asyncio.sleep(0.005)
+async def test_pools_of_servers_that_are_gone_are_forgotten(serve: Serve) -> None:
+    async with Client(ClientLimits(idle_timeout=0.05)) as client:
+        for _ in range(3):
+            running = await serve(echo)
+            await (await client.request("GET", running.unix, "/")).read()
+            await running.server.close()
+        async with asyncio.timeout(DEADLINE):
+            while client._pools:
+                await asyncio.sleep(0.005)
+
+
+async def test_a_request_that_replaces_the_last_connection_is_closed_with_the_client(
+    scripted: Callable[..., ScriptedServer],
+) -> None:
+    """Its pool was empty for a moment, and is the client's all the same."""
+    server = scripted(OK, b"", OK)
+    client = Client()
+    assert (await client.request("GET", server.address, "/")).status == 200
+    assert (await client.request("GET", server.address, "/")).status == 200
+    (pool,) = client._pools.values()
+    (connection,) = pool._connections
+    await client.close()
+    assert connection._lost
 
 
 @pytest.mark.parametrize("turns", range(10))

@@ -22,7 +22,9 @@ class Pool:
 
     Args:
         dialer: opens them.
-        on_empty: called with the pool when it has no connection any more and nobody waits.
+        on_empty: called with the pool when it has had no connection for the time that unused
+            ones are kept, or at once where it is closed. Until then whoever has it may ask it for
+            another one.
     """
 
     __slots__ = (
@@ -177,8 +179,13 @@ class Pool:
             self._opening += 1
             waiter.set_result(None)
         elif taken == 0 and not self._openings:
-            self._timer.cancel()
+            self._emptied()
+
+    def _emptied(self) -> None:
+        if self._closed:
             self._on_empty(self)
+        else:
+            self._timer.set(self._limits.idle_timeout)
 
     # opening and expiring
 
@@ -216,6 +223,9 @@ class Pool:
             connection.drop()  # and is lost when it has closed
 
     def _expire(self) -> None:
+        if not (self._connections or self._opening or self._openings):
+            self._on_empty(self)
+            return
         now = self.time()
         oldest = now - self._limits.idle_timeout
         kept = []
