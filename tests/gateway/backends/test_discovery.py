@@ -51,6 +51,17 @@ async def test_a_model_is_shown_once_for_each_digest(household: Household) -> No
         assert server.seen["/api/show"] == 3
 
 
+async def test_all_who_ask_while_a_backend_is_looked_at_wait_for_the_one_look(
+    household: Household,
+) -> None:
+    async with Ollama(a="d1") as server:
+        await household.open(declare(server))
+        await household.until(lambda: household.state().available)
+        server.models = {"a": "d1", "late": "d2"}
+        found = await asyncio.gather(*(household.backends.resolve("late") for _ in range(20)))
+        assert {target.name for target in found} == {"late"}
+
+
 async def test_a_declared_context_goes_before_all_but_the_models_own_bound(
     household: Household,
 ) -> None:

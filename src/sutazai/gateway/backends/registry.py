@@ -80,6 +80,7 @@ class Backends:
         self._asked: dict[str, float] = {}  # key of a target → when it was last asked for
         self._sleep = SleepWatch(clock(), wall())
         self._refreshed = float("-inf")
+        self._refreshing: asyncio.Task[None] | None = None
         self._tending: asyncio.Task[None] | None = None
         self.catalogue = build_catalogue((), ())
 
@@ -223,9 +224,10 @@ class Backends:
         )
 
     async def close(self) -> None:
-        if self._tending is not None:
-            self._tending.cancel()
-            await asyncio.gather(self._tending, return_exceptions=True)
+        tasks = [task for task in (self._tending, self._refreshing) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self._health.close()
         await asyncio.gather(*(watch.close() for watch in self._watches.values()))
 
@@ -251,14 +253,22 @@ class Backends:
             log.warning("the authority of %s cannot be used: %s", route.name, error.message)
 
     async def _refresh(self) -> None:
+        """Looks at the backends again, unless that was done just now; all who come meanwhile wait
+        for the one look."""
         now = self._clock()
-        if not self._watches or now - self._refreshed < REFRESH_EVERY:
-            return
-        self._refreshed = now
+        if self._refreshing is None:
+            if not self._watches or now - self._refreshed < REFRESH_EVERY:
+                return
+            self._refreshed = now
+            self._refreshing = asyncio.create_task(self._look(), name="backends-refresh")
+        await asyncio.wait((self._refreshing,))
+
+    async def _look(self) -> None:
         looks = [asyncio.create_task(watch.look()) for watch in self._watches.values()]
         try:
             await asyncio.wait(looks, timeout=REFRESH_WAIT)
         finally:
+            self._refreshing = None
             for look in looks:
                 look.cancel()
 
