@@ -205,6 +205,27 @@ async def test_a_client_that_leaves_closes_it_and_what_is_written_goes_nowhere(
     sink.close(b"nowhere")
 
 
+class SlowToClose(Body):
+    """A body that needs turns of the loop to give up what it holds."""
+
+    async def aclose(self) -> None:
+        for _ in range(5):
+            await asyncio.sleep(0.01)
+        await super().aclose()
+
+
+async def test_a_client_that_leaves_with_the_last_piece_does_not_disturb_the_closing(
+    serve: Serve,
+) -> None:
+    body = SlowToClose(say(b"all"))
+    running = await serve(body)
+    raw = await running.connect()
+    await raw.send(GET)
+    await raw.until(b"0\r\n\r\n")
+    await raw.reset()
+    await closed(body)
+
+
 class Flood(Body):
     """Writes without end, whenever it is allowed to."""
 

@@ -424,8 +424,8 @@ class Connection(asyncio.Protocol):
             return
         if not self.busy:
             self._turn.set()  # it sees that the connection is lost
-        elif not self.task.cancelling():  # what it still has to close is not disturbed
-            self.task.cancel()
+        elif not (self.task.cancelling() or self._outlet.closing):
+            self.task.cancel()  # but what it has to close is not disturbed
 
     def _pause(self) -> None:
         if not self._paused and not self._transport.is_closing():

@@ -40,11 +40,14 @@ class Outlet:
 
     The connection passes on when the client takes less than it is given, takes it again, is gone.
 
+    Attributes:
+        closing: a body is giving up what it holds, in which its task must not be disturbed.
+
     Args:
         stall: seconds that the client may take nothing.
     """
 
-    __slots__ = ("_loop", "_patience", "_pushed", "_sink", "_stall", "writer")
+    __slots__ = ("_loop", "_patience", "_pushed", "_sink", "_stall", "closing", "writer")
 
     def __init__(
         self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, stall: float
@@ -55,6 +58,7 @@ class Outlet:
         self._sink: Sink | None = None
         self._pushed: Pushed | None = None
         self._patience: asyncio.TimerHandle | None = None
+        self.closing = False
 
     # what the connection passes on
 
@@ -112,7 +116,7 @@ class Outlet:
             out = plan_response(response, request.method, old=old, keep_alive=keep_alive)
         except Exception:  # whatever a handler returned, the client gets an answer
             log.exception("the response to %s %s cannot be sent", request.method, request.raw_path)
-            await close_body(getattr(response, "body", None))
+            await self._close(getattr(response, "body", None))
             response = error_response(_SERVER_FAILED)
             out = plan_response(response, request.method, old=old, keep_alive=keep_alive)
         try:
@@ -146,7 +150,14 @@ class Outlet:
                     writer, body, chunked=out.chunked, length=out.length, stall=self._stall
                 )
         finally:
+            await self._close(body)
+
+    async def _close(self, body: object) -> None:
+        self.closing = True
+        try:
             await close_body(body)
+        finally:
+            self.closing = False
 
     async def _push(self, out: Outgoing, body: Pushed) -> None:
         transport, loop = self.writer.transport, self._loop
