@@ -59,7 +59,7 @@ SETTLE = 2.0
 
 LOOK_EVERY = 0.5
 SETTLED_WITHIN = 5.0
-GIVE_UP = 180.0
+GIVE_UP = 300.0
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
-from sutazai.fleet.errors import SutazaiError
+from sutazai.fleet.errors import Failed, SutazaiError
 from sutazai.wire import Pushed, Response, Sink
 
 PATIENCE = 10.0
@@ -50,7 +50,17 @@ async def patiently(
 
 
 class Waiting:
-    """The body of a stream whose answer is still to come: comments, then the answer's own."""
+    """The body of a stream whose answer is still to come: comments, then the answer's own.
+
+    Thousands wait at once, so there is no task for each, only a timer.
+    """
+
+    __slots__ = (
+        "_answer", "_comment", "_held", "_loop", "_patience", "_pump", "_sink", "_task", "_tell",
+        "_timer",
+    )  # fmt: skip
+
+    _sink: Sink
 
     def __init__(
         self,
@@ -63,61 +73,97 @@ class Waiting:
         self._comment = comment
         self._tell = tell
         self._patience = patience
-        self._going = asyncio.Event()
-        self._going.set()
+        self._loop = task.get_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._held = False
         self._answer: Pushed | None = None
-        self._speaking: asyncio.Task[None] | None = None
+        self._pump: Pump | None = None
 
     def attach(self, sink: Sink) -> None:
-        self._speaking = asyncio.create_task(self._speak(sink), name="llm-call-waits")
+        self._sink = sink
+        self._say_how_things_stand()
+        self._task.add_done_callback(self._begin)
 
     def hold(self) -> None:
-        self._going.clear()
+        self._held = True
         if self._answer is not None:
             self._answer.hold()
 
     def go_on(self) -> None:
-        self._going.set()
+        self._held = False
         if self._answer is not None:
             self._answer.go_on()
 
     async def aclose(self) -> None:
-        if self._speaking is not None:
-            self._speaking.cancel()
-            await asyncio.wait((self._speaking,))
+        self._task.remove_done_callback(self._begin)
+        self._be_silent()
+        if self._pump is not None:
+            await self._pump.aclose()
         await _stop(self._task)
 
-    async def _speak(self, sink: Sink) -> None:
-        try:
-            await self._wait(sink)
-            await self._pass_on(self._task.result().body, sink)
-        except SutazaiError as error:
-            sink.close(self._tell(error))
-        except Exception as error:  # noqa: BLE001 (told to the connection, which logs and cuts it)
-            sink.fail(error)
+    def _say_how_things_stand(self) -> None:
+        if not self._held:
+            self._sink.write(f": {self._comment()}\n\n".encode())
+        self._timer = self._loop.call_later(self._patience, self._say_how_things_stand)
 
-    async def _wait(self, sink: Sink) -> None:
-        while not self._task.done():
-            sink.write(f": {self._comment()}\n\n".encode())
-            await asyncio.wait((self._task,), timeout=self._patience)
+    def _be_silent(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
 
-    async def _pass_on(self, body: Body, sink: Sink) -> None:
+    def _begin(self, task: asyncio.Task[Response]) -> None:
+        """The answer is there, or what went wrong. Closing the sink comes last: it runs whoever
+        closes this body."""
+        self._be_silent()
+        error = asyncio.CancelledError() if task.cancelled() else task.exception()
+        if error is None:
+            self._pass_on(task.result().body)
+        elif isinstance(error, SutazaiError):
+            self._sink.close(self._tell(error))
+        else:  # told to the connection, which logs and cuts it
+            self._sink.fail(error if isinstance(error, Exception) else Failed("it was cancelled"))
+
+    def _pass_on(self, body: Body) -> None:
         if isinstance(body, bytes):
-            sink.close(body)
-        elif isinstance(body, AsyncIterator):
-            await self._pump(body, sink)
-        else:
-            self._answer = body
-            body.attach(sink)
-            if not self._going.is_set():
-                body.hold()
+            self._sink.close(body)
+            return
+        if isinstance(body, AsyncIterator):
+            body = self._pump = Pump(body)
+        self._answer = body
+        body.attach(self._sink)
+        if self._held:
+            body.hold()
 
-    async def _pump(self, body: AsyncIterator[bytes], sink: Sink) -> None:
+
+class Pump:
+    """Pushes an iterated body."""
+
+    def __init__(self, body: AsyncIterator[bytes]) -> None:
+        self._body = body
+        self._going = asyncio.Event()
+        self._going.set()
+        self._pumping: asyncio.Task[None] | None = None
+
+    def attach(self, sink: Sink) -> None:
+        self._pumping = asyncio.create_task(self._push(sink), name="llm-call-pump")
+
+    def hold(self) -> None:
+        self._going.clear()
+
+    def go_on(self) -> None:
+        self._going.set()
+
+    async def aclose(self) -> None:
+        """Ends the pumping; the body is still its owner's to close."""
+        if self._pumping is not None:
+            self._pumping.cancel()
+            await asyncio.wait((self._pumping,))
+
+    async def _push(self, sink: Sink) -> None:
         try:
-            async for piece in body:
+            async for piece in self._body:
                 await self._going.wait()
                 sink.write(piece)
-        except SutazaiError as error:
+        except Exception as error:  # noqa: BLE001 (told to the connection, which cuts it)
             sink.fail(error)
         else:
             sink.close()

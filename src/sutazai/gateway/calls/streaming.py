@@ -95,10 +95,14 @@ class AnswerStream:
         outcome = self._outcome or (Outcome.DONE if self._complete else Outcome.CANCELLED)
         if self._kept is not None:
             self._account.answer = b"".join(self._kept)
-        usage = self._pipe.usage
         if outcome is Outcome.DONE:
-            self._ended(usage)
-        end(self._work, self._account, outcome, usage, self._error)
+            self._done()
+        end(self._work, self._account, outcome, self._pipe.usage, self._error)
+
+    def _done(self) -> None:
+        if self._work.held:
+            self._ended(self._pipe.usage)
+            self._work.done(self._pipe.usage)
 
     @property
     def _complete(self) -> bool:
@@ -124,6 +128,7 @@ class AnswerStream:
             self._fail(pipe.error)
         elif self._outcome is None and self._sink is not None:
             self._outcome = Outcome.DONE
+            self._done()  # the backend is free, however long the client takes
             self._note(piece)
             self._sink.close(piece)
 

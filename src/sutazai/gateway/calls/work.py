@@ -41,6 +41,11 @@ class Work:
         self.way = way
         self.asked: Asked | None = None
 
+    @property
+    def held(self) -> bool:
+        """Whether it was not let go yet."""
+        return not self._gone
+
     def done(self, usage: Usage) -> None:
         """The backend has answered to the end."""
         if self._let_go():

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import inf
 
+from sutazai.gateway.queue.entries import LEVELS
 from sutazai.gateway.queue.residency import Residency
 from sutazai.gateway.queue.slots import Slots
 from sutazai.gateway.queue.waiting import Waiting
@@ -49,13 +50,13 @@ class Run:
 class Lane:
     """A backend with what runs on it.
 
-    ``share`` is its starts so far, divided by its weight; ``unaged`` its starts from the queue
-    since ageing last had its turn, which ``aged_level`` got; ``retired`` says that it is declared
-    no more and only here until what runs on it has ended.
+    ``share`` is its starts so far, divided by its weight; ``passed`` for each level its starts from
+    the queue since that level had one; ``retired`` says that it is declared no more and only here
+    until what runs on it has ended.
     """
 
     __slots__ = (
-        "aged_level", "backend", "residency", "retired", "runs", "share", "slots", "unaged",
+        "backend", "passed", "residency", "retired", "runs", "share", "slots",
     )  # fmt: skip
 
     def __init__(self, now: float, backend: Backend) -> None:
@@ -63,8 +64,7 @@ class Lane:
         self.slots = Slots(backend.slots)
         self.runs: dict[str, Run] = {}
         self.share = 0.0
-        self.unaged = 0
-        self.aged_level: int | None = None
+        self.passed = [0] * len(LEVELS)
         self.retired = False
         self.residency: Residency | None = None
         self._follow_models(now)
@@ -104,6 +104,11 @@ class Lane:
         if self.residency is not None:
             self.residency.started(now, model)
         return run
+
+    def passes_over(self, level: int) -> None:
+        """The next start is ``level``'s."""
+        self.passed = [count + 1 for count in self.passed]
+        self.passed[level] = 0
 
     def end(self, now: float, run: Run) -> None:
         del self.runs[run.waiting.entry.id]
@@ -202,6 +207,11 @@ class Lanes:
         """Slots of other backends that can start ``target`` with what they have loaded."""
         others = (other for other in self.serving(target) if other is not lane)
         return sum(other.backend.slots for other in others if other.has(target))
+
+    def passes_over(self, level: int) -> None:
+        """The next start is ``level``'s."""
+        self.passed = [count + 1 for count in self.passed]
+        self.passed[level] = 0
 
     def end(self, now: float, run: Run) -> Lane | None:
         """An entry has ended; its backend if it is still in use."""

@@ -1,9 +1,11 @@
 """Which of those that wait is next on a backend: by age, by priority, by turn, by prefix.
 
-Ageing: while an entry below the highest priority that waits has aged, every `AGED_EVERY`-th start
-on each backend goes to its priority; to both lower ones alternately where both have such entries.
-Who of them is next there is decided by turns, as ever: chosen by age alone, whoever queued most
-first would get most of it.
+Ageing: while an entry below the highest priority that waits has aged, one start in `AGED_EVERY` on
+each backend goes to its priority; to both lower ones alternately where both have such entries.
+Starts that it had because nobody higher waited count: so those of high priority that come only now
+and then are not held up by those below, who have had more than their share meanwhile. Who of them
+is next there is decided by turns, as ever: chosen by age alone, whoever queued most first would get
+most of it.
 
 Affinity: a slot that becomes free prefers, among those of the highest priority that waits, one that
 begins with the text that ran there last, for its prompt is computed there already. It may be out of
@@ -58,9 +60,10 @@ class Ranking:
         levels = [
             level for level in range(len(LEVELS)) if any(line.levels[level] for line in lines)
         ]
-        aged = self._aged_level(now, lane, lines, levels[1:])
+        aged = _overdue(now, lane, lines, levels[1:])
         head = first_in_turn(lines, levels[0] if aged is None else aged)
         assert head is not None, "somebody waits there"  # noqa: S101 (for the type checker)
+        lane.passes_over(head.level)
         alike = self._out_of_turn(now, lane, lines, head) if aged is None else None
         return (head, False) if alike is None else (alike, True)
 
@@ -76,20 +79,6 @@ class Ranking:
             for want, line in self._room.lines.items()
             if want.target in targets and name not in want.without and not (paused and want.agent)
         ]
-
-    def _aged_level(
-        self, now: float, lane: Lane, lines: Sequence[Line], levels: Sequence[int]
-    ) -> int | None:
-        """Which of the lower ``levels`` it is the turn of because an entry there has aged."""
-        lane.unaged += 1
-        if lane.unaged < AGED_EVERY:
-            return None
-        aged = [level for level in levels if _has_aged(now, lines, level)]
-        if not aged:
-            return None
-        level = next((level for level in aged if level != lane.aged_level), aged[0])
-        lane.unaged, lane.aged_level = 0, level
-        return level
 
     def _out_of_turn(
         self, now: float, lane: Lane, lines: Sequence[Line], head: Waiting
@@ -143,6 +132,21 @@ class Ranking:
             return None
         mean = self._rates.slot or 0.0
         return until if (sum(demand.seconds) + mean) / slots <= LOAD_WORTH else None
+
+
+def _overdue(now: float, lane: Lane, lines: Sequence[Line], levels: Sequence[int]) -> int | None:
+    """Which of the lower ``levels`` it is the turn of because an entry there has aged."""
+    passed = lane.passed
+    if max(passed) < AGED_EVERY - 1:
+        return None
+    aged = sorted(
+        (level for level in levels if _has_aged(now, lines, level)), key=passed.__getitem__
+    )
+    if not aged:
+        return None
+    least, most = aged[0], aged[-1]
+    due = passed[least] >= AGED_EVERY - 1 or passed[most] >= AGED_EVERY * len(aged) - 1
+    return most if due else None
 
 
 def _has_aged(now: float, lines: Sequence[Line], level: int) -> bool:
