@@ -11,7 +11,7 @@ PUBLIC = {
     "Address", "Client", "ClientLimits", "ClientResponse", "Handler", "Headers", "LineSplitter",
     "ListenerSpec", "Proxies", "Pushed", "Receiver", "Request", "Response", "Router", "Sent",
     "Server", "ServerLimits", "Sink", "SseDecoder", "SseEvent", "Timeout", "TlsOptions",
-    "error_response", "fetch_listeners", "json_response", "sse_event",
+    "Wake", "error_response", "fetch_listeners", "json_response", "sse_event",
 }  # fmt: skip
 
 

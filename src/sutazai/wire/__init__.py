@@ -2,7 +2,7 @@
 
 Belongs here: the protocol over TCP, TLS (client) and Unix sockets, its bounds and refusals, and the
 little formats that travel in it (JSON answers, server-sent events, lines); how a listening socket
-is had from the keeper.
+is had from the keeper; `Wake`, by which a task goes on in the call that it waits for.
 Does not belong here: what any route means, who may call it, retries of work, any policy.
 Runs on any asyncio event loop, and holds neither pydantic nor a second HTTP library.
 """
@@ -22,10 +22,11 @@ from sutazai.wire.pushing import Pushed, Sink
 from sutazai.wire.router import Router
 from sutazai.wire.server import Server
 from sutazai.wire.sse import SseDecoder, SseEvent, sse_event
+from sutazai.wire.wake import Wake
 
 __all__ = [
     "Address", "Headers", "Request", "Response", "Handler", "json_response", "error_response",
-    "Pushed", "Sink",
+    "Pushed", "Sink", "Wake",
     "Server", "ServerLimits", "Router",
     "Client", "ClientLimits", "ClientResponse", "Sent", "Receiver", "Timeout",
     "TlsOptions", "Proxies",

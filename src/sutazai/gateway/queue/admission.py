@@ -27,6 +27,7 @@ from sutazai.gateway.queue.entries import (
 )
 from sutazai.gateway.queue.lanes import Backend
 from sutazai.gateway.queue.scheduler import Scheduler
+from sutazai.wire import Wake
 
 RETRY_MAX = 300
 
@@ -83,6 +84,28 @@ class Slot:
         self._admission.release(self, cost)
 
 
+class _Turn(Wake):
+    """Rung once a call that waits is on ``backend``, or was refused with ``error``."""
+
+    __slots__ = ("backend", "error")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop)
+        self.backend = ""
+        self.error: SutazaiError | None = None
+
+    @property
+    def decided(self) -> bool:
+        return bool(self.backend) or self.error is not None
+
+    async def outcome(self) -> str:
+        """The backend, once it is decided. Raises ``error``."""
+        await self
+        if self.error is not None:
+            raise self.error
+        return self.backend
+
+
 class Admission:
     """The queue in front of the backends.
 
@@ -95,7 +118,7 @@ class Admission:
         self.clock = clock
         self.wait = queue.wait
         self._scheduler = Scheduler(_limits(queue))
-        self._futures: dict[str, asyncio.Future[str]] = {}
+        self._turns: dict[str, _Turn] = {}
         self._available: list[Backend] = []
         self._timer: asyncio.TimerHandle | None = None
         self._due: float | None = None
@@ -183,28 +206,34 @@ class Admission:
             self._timer.cancel()
 
     async def _start(self, slot: Slot, decisions: list[Decision]) -> None:
-        started = self._futures[slot.id] = asyncio.get_running_loop().create_future()
+        turn = self._turns[slot.id] = _Turn(asyncio.get_running_loop())
         self._carry_out(decisions)
         try:
-            slot.backend = await started
+            slot.backend = await turn.outcome()
         except BaseException:
             self.release(slot, None)
             raise
         finally:
-            self._futures.pop(slot.id, None)
+            self._turns.pop(slot.id, None)
         slot.started = self.clock()
 
     def _carry_out(self, decisions: Iterable[Decision]) -> None:
+        """Tells who waits. Those go on then and there, and may come back here: so it is the last
+        that is done, and a slot that is free is in use again at once."""
+        rung: list[_Turn] = []
         for decision in decisions:
-            future = self._futures.get(decision.id)
-            # Without a future that waits, the caller has just been cancelled and will release.
-            if future is None or future.done():
+            turn = self._turns.get(decision.id)
+            # Without one that waits, the caller has just been cancelled and will release.
+            if turn is None or turn.decided:
                 continue
             if isinstance(decision, Start):
-                future.set_result(decision.backend)
+                turn.backend = decision.backend
             else:
-                future.set_exception(self._refusal(decision))
+                turn.error = self._refusal(decision)
+            rung.append(turn)
         self._set_timer()
+        for turn in rung:
+            turn.set()
 
     def _refusal(self, decision: Expire | Reject) -> SutazaiError:
         if isinstance(decision, Expire):

@@ -64,7 +64,7 @@ class Lane:
         self.slots = Slots(backend.slots)
         self.runs: dict[str, Run] = {}
         self.share = 0.0
-        self.passed = [0] * len(LEVELS)
+        self.passed: list[int] = [0] * len(LEVELS)
         self.retired = False
         self.residency: Residency | None = None
         self._follow_models(now)
