@@ -225,3 +225,14 @@ async def test_newer_apis_are_relayed_or_refused(house: House, path: str, stream
         assert refused.status == 404
         assert "no backend for this model has" in refused.json["error"]["message"]
         assert not (await house.api("GET", "/backends"))[0]["breakers"]
+
+
+async def test_headers_that_belong_to_the_body_go_where_it_is_relayed(house: House) -> None:
+    told = [("anthropic-version", "2023-06-01"), ("anthropic-beta", "one,two"), ("x-other", "no")]
+    async with FakeBackend(OLLAMA) as fake:
+        await house.start(route(fake))
+        for path in ("/v1/messages", "/v1/chat/completions"):
+            assert (await house.post(path, chat(max_tokens=9), headers=told)).status == 200
+        heads = [seen.headers for seen in fake.seen]
+        assert [heads[0].get(name) for name, _ in told] == ["2023-06-01", "one,two", None]
+        assert heads[1].get("anthropic-version") is None

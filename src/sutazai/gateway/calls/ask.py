@@ -13,7 +13,8 @@ from sutazai.gateway.dialects.neutral import Form, JsonObject
 class Ask(NamedTuple):
     """The body's bytes as they came, what they say, and whether a stream is wanted.
 
-    ``codec`` and ``form`` tell the endpoint, and thereby the words of the answer.
+    ``codec`` and ``form`` tell the endpoint, and thereby the words of the answer; ``headers`` belong
+    to the body, and go to whoever is relayed to.
     """
 
     codec: ClientCodec
@@ -21,6 +22,7 @@ class Ask(NamedTuple):
     raw: bytes
     value: JsonObject
     stream: bool
+    headers: tuple[tuple[str, str], ...] = ()
 
     @property
     def path(self) -> str:

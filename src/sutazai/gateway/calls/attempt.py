@@ -108,7 +108,7 @@ class Attempt:
             "POST",
             backend.address,
             backend.target(path),
-            headers=[_JSON, *backend.headers],
+            headers=(_JSON, *(ask.headers if relayed else ()), *backend.headers),
             body=self._body(way),
             timeout=self._timeout(way),
         )

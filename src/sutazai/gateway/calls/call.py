@@ -25,7 +25,7 @@ from sutazai.gateway.failures import failure_of
 from sutazai.gateway.queue.admission import WaitedTooLong
 from sutazai.gateway.records.call import Outcome
 from sutazai.gateway.records.letter import DeadLetter
-from sutazai.wire import Request, Response
+from sutazai.wire import Headers, Request, Response
 
 SSE = "text/event-stream"
 
@@ -49,7 +49,7 @@ class LlmCall:
         try:
             caller = identify(request)
             raw = await request.read()
-            return await self._answer(caller, raw, request.headers.get(TASK, ""))
+            return await self._answer(caller, raw, request.headers)
         except SutazaiError as error:
             return self._refused(error)
         except asyncio.CancelledError:
@@ -59,20 +59,21 @@ class LlmCall:
     async def replay(self, caller: Caller, raw: bytes) -> Response:
         """The answer to a request of ``caller`` that was refused before."""
         try:
-            return await self._answer(caller, raw, "")
+            return await self._answer(caller, raw, Headers())
         except SutazaiError as error:
             return self._refused(error)
         except asyncio.CancelledError:
             self._left()
             raise
 
-    async def _answer(self, caller: Caller, raw: bytes, task: str) -> Response:
+    async def _answer(self, caller: Caller, raw: bytes, headers: Headers) -> Response:
         account, plant = self._account, self._plant
         account.caller = caller
         value = parse_object(raw)
         stream = self._codec.wants_stream(self._form, value)
-        account.ask = ask = Ask(self._codec, self._form, raw, value, stream)
-        if task:
+        passed = self._passed_on(headers)
+        account.ask = ask = Ask(self._codec, self._form, raw, value, stream, passed)
+        if task := headers.get(TASK):
             account.served = plant.tasks.call(caller, task, ask.path, raw, account.begun)
         self._admit(caller)
         plan, ask = await plan_call(plant, account, ask)
@@ -87,6 +88,13 @@ class LlmCall:
             comment=computation.comment,
             tell=self._frame,
             patience=plant.patience,
+        )
+
+    def _passed_on(self, headers: Headers) -> tuple[tuple[str, str], ...]:
+        """Those that belong to the request as its body does."""
+        names = self._codec.passed_on
+        return (
+            tuple((name, value) for name in names if (value := headers.get(name))) if names else ()
         )
 
     def _admit(self, caller: Caller) -> None:

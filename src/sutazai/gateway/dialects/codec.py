@@ -31,7 +31,8 @@ class ClientCodec(Protocol):
     """A dialect that clients speak: pure functions only.
 
     ``dialect`` is what backends that speak the same are declared as, None where there are none;
-    ``endpoints`` has the path of each form that it knows, at a server without a base path.
+    ``endpoints`` has the path of each form that it knows, at a server without a base path;
+    ``passed_on`` are the headers that belong to a request as its body does.
     """
 
     @property
@@ -39,6 +40,9 @@ class ClientCodec(Protocol):
 
     @property
     def endpoints(self) -> Mapping[Form, str]: ...
+
+    @property
+    def passed_on(self) -> tuple[str, ...]: ...
 
     @property
     def stream_type(self) -> str:

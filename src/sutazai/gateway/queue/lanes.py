@@ -208,11 +208,6 @@ class Lanes:
         others = (other for other in self.serving(target) if other is not lane)
         return sum(other.backend.slots for other in others if other.has(target))
 
-    def passes_over(self, level: int) -> None:
-        """The next start is ``level``'s."""
-        self.passed = [count + 1 for count in self.passed]
-        self.passed[level] = 0
-
     def end(self, now: float, run: Run) -> Lane | None:
         """An entry has ended; its backend if it is still in use."""
         lane = run.lane

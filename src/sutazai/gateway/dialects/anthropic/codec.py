@@ -35,6 +35,7 @@ class AnthropicCodec:
 
     dialect = None
     endpoints: Mapping[Form, str] = _ENDPOINTS
+    passed_on = ("anthropic-version", "anthropic-beta")
     stream_type = "text/event-stream; charset=utf-8"
 
     def target(self, form: Form) -> str:

@@ -44,6 +44,7 @@ class OllamaCodec:
     dialect = Dialect.OLLAMA
     endpoints: Mapping[Form, str] = _ENDPOINTS
     stream_type = "application/x-ndjson"
+    passed_on: tuple[str, ...] = ()
     list_target = "/api/tags"
 
     def target(self, form: Form) -> str:

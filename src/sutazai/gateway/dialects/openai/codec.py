@@ -46,6 +46,7 @@ class OpenAiCodec:
     dialect = Dialect.OPENAI
     endpoints: Mapping[Form, str] = _ENDPOINTS
     stream_type = "text/event-stream; charset=utf-8"
+    passed_on: tuple[str, ...] = ()
     list_target = "/v1/models"
 
     def target(self, form: Form) -> str:
