@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -398,3 +399,21 @@ async def test_doors_that_are_declared_later_open_later(house: House, folder: Pa
         await house.route(doors=doors("planner"))
         gone = await house.post("/invoke", WORK, key=KEY, address=house.door("worker"))
         assert gone.status == 404
+
+
+async def test_ports_may_change_hands(house: House, folder: Path) -> None:
+    """A door gets the port that another one had, which gets a new one, and back again."""
+    with socket.socket() as one, socket.socket() as two:
+        for sock in (one, two):
+            sock.bind(("127.0.0.1", 0))
+        first, second = (int(sock.getsockname()[1]) for sock in (one, two))
+    await house.start()
+    async with FakeInstance(folder) as planner, FakeInstance(folder, "other") as other:
+        await house.facts(planner.endpoint, other.endpoint, full=True)
+        for ports in ((first, second), (second, first), (first, second)):
+            told = list(zip(("planner", "other"), ports, strict=True))
+            await house.route(doors=[door(agent, port=port).model_dump() for agent, port in told])
+            for agent, port in told:
+                address = Address.parse(f"http://127.0.0.1:{port}")
+                reply = await house.post("/invoke", WORK, key=KEY, address=address)
+                assert reply.json["instance"].startswith(agent)

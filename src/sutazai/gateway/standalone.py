@@ -25,7 +25,7 @@ from sutazai.fleet.ports import local_port
 from sutazai.fleet.routes import BackendRoute, Routes, TierRoute
 from sutazai.gateway.app import GRACE, Gateway, Listening
 from sutazai.gateway.backends.state import BackendState
-from sutazai.gateway.doors.listeners import GATEWAY
+from sutazai.gateway.doors.listeners import GATEWAY, OwnSockets
 from sutazai.gateway.ownfolders import Held
 from sutazai.gateway.state import load_routes, write
 from sutazai.gateway.stats import BackendStats, GatewayStats
@@ -235,10 +235,11 @@ async def ask_dialect(client: Client, address: str) -> Dialect | None:
     return Dialect.OLLAMA if _tells_version(data) else Dialect.OPENAI
 
 
-class _OwnSockets:
-    """Opens listening sockets itself and remembers on which ports."""
+class _OwnSockets(OwnSockets):
+    """Remembers on which ports, and knows what to do where one is taken."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.ports: dict[str, int] = {}
 
     async def open(self, server: Server, wanted: Iterable[ListenerSpec]) -> None:

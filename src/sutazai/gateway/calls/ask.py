@@ -13,8 +13,8 @@ from sutazai.gateway.dialects.neutral import Form, JsonObject
 class Ask(NamedTuple):
     """The body's bytes as they came, what they say, and whether a stream is wanted.
 
-    ``codec`` and ``form`` tell the endpoint, and thereby the words of the answer; ``headers`` belong
-    to the body, and go to whoever is relayed to.
+    ``codec`` and ``form`` tell the endpoint, and thereby the words of the answer; ``headers``
+    belong to the body, and go to whoever is relayed to.
     """
 
     codec: ClientCodec

@@ -39,6 +39,9 @@ class Opener(Protocol):
     async def open(self, server: Server, wanted: Sequence[ListenerSpec]) -> None:
         """Raises PortTaken and whatever else keeps it from listening on all of them."""
 
+    async def close(self, server: Server, listener: ListenerSpec) -> None:
+        """Has it listen there no more; who is connected there is served to the end."""
+
 
 class KeepersSockets:
     """Gets listening sockets from the keeper."""
@@ -49,6 +52,9 @@ class KeepersSockets:
     async def open(self, server: Server, wanted: Sequence[ListenerSpec]) -> None:
         for name, sock in (await fetch_listeners(self._keeper_socket, wanted)).items():
             await server.listen(sock, name)
+
+    async def close(self, server: Server, listener: ListenerSpec) -> None:
+        await server.unlisten(listener.name)
 
 
 class OwnSockets:
@@ -63,10 +69,15 @@ class OwnSockets:
                 await server.listen_tcp(spec.host, spec.port, spec.name)
                 self._open.add(spec)
 
+    async def close(self, server: Server, listener: ListenerSpec) -> None:
+        self._open.discard(listener)
+        await server.unlisten(listener.name)
+
 
 class DoorListeners:
-    """Opens the ports of doors as they are declared. One that was opened stays until the end:
-    whoever calls a door that is no more gets an answer that says so."""
+    """Opens the ports of doors as they are declared. One that was opened stays until its agent has
+    another port, or its port another agent: whoever calls a door that is no more gets an answer
+    that says so."""
 
     def __init__(self, server: Server, opener: Opener, host: str) -> None:
         self._server = server
@@ -84,6 +95,9 @@ class DoorListeners:
         missing = [spec for spec in wanted if spec not in self._open]
         if not missing:
             return ()
+        for spec in [spec for spec in self._open if any(_displaces(new, spec) for new in missing)]:
+            self._open.discard(spec)
+            await self._opener.close(self._server, spec)
         try:
             await self._opener.open(self._server, missing)
         except SutazaiError:
@@ -102,3 +116,8 @@ class DoorListeners:
                 problems.append(f"port {spec.port} of {door_agent(spec.name)}: {error.message}")
                 log.warning("%s", problems[-1])
         return tuple(problems)
+
+
+def _displaces(new: ListenerSpec, old: ListenerSpec) -> bool:
+    """Whether ``old`` cannot stay beside ``new``: the same door, or the same port."""
+    return new.name == old.name or 0 != new.port == old.port
