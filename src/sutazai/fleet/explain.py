@@ -38,6 +38,7 @@ class _Wrong:
     at_key: bool
     value: Any
     context: Mapping[str, Any]
+    root: type[BaseModel]
 
     @property
     def key(self) -> str:
@@ -46,9 +47,11 @@ class _Wrong:
         return shown(names[-1]) if names else "the file"
 
 
-def explain(errors: Iterable[ErrorDetails], positions: Positions) -> list[Problem]:
-    """One problem for each place that is wrong, in plain words."""
-    wrongs = [_wrong(error) for error in errors]
+def explain(
+    errors: Iterable[ErrorDetails], positions: Positions, *, root: type[BaseModel] = Fleet
+) -> list[Problem]:
+    """One problem for each place that is wrong, in plain words; ``root`` is what the file is."""
+    wrongs = [_wrong(error, root) for error in errors]
     return [
         positions.problem(wrong.path, _message(wrong), hint=_hint(wrong), at_key=wrong.at_key)
         for wrong in wrongs
@@ -76,14 +79,14 @@ def kind_of(value: object) -> str:
     return kinds.get(type(value), "nothing")
 
 
-def _wrong(error: ErrorDetails) -> _Wrong:
+def _wrong(error: ErrorDetails, root: type[BaseModel]) -> _Wrong:
     path, context = error["loc"], error.get("ctx", {})
     at_key = error["type"] in ("extra_forbidden", "missing")
     if path and path[-1] == "[key]":
         path, at_key = path[:-1], True
     if error["type"] == "wrong":
         path = (*path, context["key"])
-    return _Wrong(error["type"], path, at_key, error["input"], context)
+    return _Wrong(error["type"], path, at_key, error["input"], context, root)
 
 
 def _message(wrong: _Wrong) -> str:
@@ -117,6 +120,15 @@ def _pattern(wrong: _Wrong) -> str:
     return f"`{wrong.key}` must be written `module:Class`, not `{shown(str(wrong.value))}`"
 
 
+def _tag(wrong: _Wrong) -> str:
+    """The key that says which of several kinds something is."""
+    key, context = str(wrong.context["discriminator"]).strip("'"), wrong.context
+    if "tag" not in context:
+        return f"`{key}` is missing in {_whole(wrong.path)}"
+    expected = str(context["expected_tags"]).replace("'", "")
+    return f"`{key}` must be one of {expected}, not `{shown(str(context['tag']))}`"
+
+
 def _missing(wrong: _Wrong) -> str:
     return f"`{wrong.key}` is missing in {_whole(wrong.path[:-1])}"
 
@@ -136,6 +148,8 @@ _WORDS: dict[str, Callable[[_Wrong], str]] = {
     "dict_type": _not_a("keys with values"),
     "model_type": _not_a("keys with values"),
     "enum": _choice,
+    "union_tag_invalid": _tag,
+    "union_tag_not_found": _tag,
     "literal_error": _choice,
     "greater_than": _bound("above", "gt"),
     "greater_than_equal": _bound("at least", "ge"),
@@ -179,8 +193,10 @@ def _nearest_choice(wrong: _Wrong) -> str | None:
     return did_you_mean(wrong.value, [choice.strip("'") for choice in expected])
 
 
-def _allowed_keys(wrong: _Wrong) -> str:
-    model = _model_at(wrong.path[:-1])
+def _allowed_keys(wrong: _Wrong) -> str | None:
+    model = _model_at(wrong.root, wrong.path[:-1])
+    if model is None:
+        return None
     known = [field.alias or name for name, field in model.model_fields.items()]
     few = f"known are {', '.join(known)}" if len(known) <= FEW else None
     return did_you_mean(str(wrong.path[-1]), known) or few or "docs/fleet-file.md lists its keys"
@@ -209,13 +225,18 @@ def _whole(path: Path) -> str:
     around = path[:-1]
     if len(path) == 2 and path[0] in _SECTIONS:
         return f"{_SECTIONS[str(path[0])]} `{shown(str(path[1]))}`"
-    return f"`{shown(str(path[-1]))}` of {_whole(around)}"
+    last = path[-1]
+    item = f"item {last + 1}" if isinstance(last, int) else f"`{shown(last)}`"
+    return f"{item} of {_whole(around)}"
 
 
-def _model_at(path: Path) -> type[BaseModel]:
-    """The model that says which keys are allowed at ``path``."""
-    model: Any = Fleet
+def _model_at(root: type[BaseModel], path: Path) -> type[BaseModel] | None:
+    """The model that says which keys are allowed at ``path``; None in a list, whose items may be of
+    several kinds."""
+    model: Any = root
     for part in path:
+        if isinstance(part, int):
+            return None
         if get_origin(model) is dict:
             model = get_args(model)[1]
         else:

@@ -13,6 +13,7 @@ from sutazai.gateway.doors.instances import Instances
 from sutazai.gateway.llm import LlmSide
 from sutazai.gateway.state import Keeping, read_shape
 from sutazai.gateway.stats import GatewayStats, ModelStats
+from sutazai.gateway.trouble import Trouble, TroubleOrder
 from sutazai.wire import Request, Response, Router, json_response
 
 
@@ -22,6 +23,7 @@ class Api:
     Args:
         apply: applies routes; gives the problems it met, in words.
         kept: keeps the endpoints on disk.
+        trouble: makes trouble where that is ordered.
     """
 
     def __init__(
@@ -31,11 +33,13 @@ class Api:
         *,
         apply: Callable[[Routes], Awaitable[tuple[str, ...]]],
         kept: Keeping,
+        trouble: Trouble,
     ) -> None:
         self._llm = llm
         self._instances = instances
         self._apply = apply
         self._kept = kept
+        self._trouble = trouble
         self._incarnation = new_id("gateway")
         self._applying: set[asyncio.Task[None]] = set()
         self._order = asyncio.Lock()
@@ -48,6 +52,7 @@ class Api:
         router.add("POST", "/facts", self.post_facts)
         router.add("GET", "/stats", self.get_stats)
         router.add("GET", "/models", self.get_models)
+        router.add("PUT", "/trouble", self.put_trouble)
 
     async def put_routes(self, request: Request) -> Response:
         """Control alone writes, one after the other, so the last one counts."""
@@ -80,6 +85,11 @@ class Api:
         catalogue = self._llm.backends.catalogue
         targets = (*catalogue.tiers.values(), *catalogue.models.values())
         return json_response([_model_stats(target).model_dump(mode="json") for target in targets])
+
+    async def put_trouble(self, request: Request) -> Response:
+        order = read_shape(TroubleOrder, await request.read())
+        self._trouble.order(order)
+        return json_response(order.model_dump(mode="json"))
 
     def stats(self) -> GatewayStats:
         """The figures of this moment."""

@@ -34,6 +34,7 @@ from sutazai.gateway.doors.listeners import (
 from sutazai.gateway.doors.waking import Waker
 from sutazai.gateway.llm import LlmSide
 from sutazai.gateway.state import NO_ROUTES, Keeping, load_endpoints, load_routes, write
+from sutazai.gateway.trouble import Trouble
 from sutazai.wire import (
     Client,
     ClientLimits,
@@ -99,7 +100,14 @@ class Gateway:
         self._waker = Waker(self._client, places.host_socket)
         self._doors = Doors(self._client, self._instances, self._waker, self._llm.tasks)
         self._kept = Keeping(places.endpoints, self._account)
-        self._api = Api(self._llm, self._instances, apply=self._adopt, kept=self._kept)
+        self._trouble = Trouble()
+        self._api = Api(
+            self._llm,
+            self._instances,
+            apply=self._adopt,
+            kept=self._kept,
+            trouble=self._trouble,
+        )
         self._inner = self._inner_router()
         self._outer = self._outer_router()
         handler = guarded(self._dispatch, {API, AGENTS}, {listening.host})
@@ -155,6 +163,8 @@ class Gateway:
     async def _dispatch(self, request: Request) -> Response:
         if request.listener == API:
             return await self._inner(request)
+        if self._trouble.is_on and (cut := await self._trouble.befall()) is not None:
+            return cut
         secret, target = key_in_path(request.target)
         if secret:
             request.target = target
