@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 HIGH_WATER = 64 * 1024
 """Bytes of a body kept for a slow reader before the peer is made to wait."""
@@ -58,8 +59,7 @@ class ClientLimits:
     idle_timeout: float = 30.0
 
 
-@dataclass(frozen=True)
-class Timeout:
+class Timeout(NamedTuple):
     """Bounds of one request in seconds; None is no bound.
 
     Args:

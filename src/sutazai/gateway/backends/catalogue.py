@@ -163,6 +163,8 @@ class Catalogue:
     def _version(self, target: Target, sticky: str) -> Target:
         """The version of a tier that ``sticky`` gets; the target itself where it has none."""
         versions = self.versions.get(target.tier or "", ())
+        if not versions:
+            return target
         served = {each.version or "": (each, weight) for each, weight in versions if each.models}
         version = pick(((name, weight) for name, (_, weight) in served.items()), sticky)
         return target if version is None else served[version][0]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import NamedTuple
 
 from sutazai.fleet.errors import BadInput
 from sutazai.gateway.dialects.codec import ClientCodec
 from sutazai.gateway.dialects.neutral import Form, JsonObject
+from sutazai.gateway.dialects.reading import read_json
 
 
 class Ask(NamedTuple):
@@ -46,7 +46,7 @@ class Ask(NamedTuple):
 def parse_object(raw: bytes) -> JsonObject:
     """``raw`` as a JSON object. Raises BadInput."""
     try:
-        value = json.loads(raw)
+        value = read_json(raw)
     except (ValueError, RecursionError) as cause:
         raise BadInput(f"the body is not JSON: {cause}") from cause
     if not isinstance(value, dict):

@@ -166,7 +166,7 @@ class Attempt:
         account.bytes_out = len(data)
         if self._plant.keeps_contents:
             account.answer = data[:KEPT_MAX]
-        headers = [_JSON, *account.headers()]
+        headers = (_JSON, *account.headers())
         end(work, account, Outcome.DONE, usage)
         return Response(200, headers, data)
 
@@ -205,7 +205,7 @@ class Attempt:
         )
         await stream.begin()
         self._began(way, response)
-        headers = [("content-type", self._codec.stream_type), *self._account.headers()]
+        headers = (("content-type", self._codec.stream_type), *self._account.headers())
         return Response(200, headers, stream)
 
     def _began(self, way: Way, response: ClientResponse) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from typing import Any, Self
 
 from sutazai.fleet.errors import SutazaiError
@@ -112,14 +112,14 @@ def _key_of(ask: Ask, computation: Computation) -> ShareKey | None:
     )
 
 
-def _weights(target: Target) -> list[str]:
+def _weights(target: Target) -> Iterator[str]:
     """What says which weights answer: names, and digests where they are told."""
-    weights = [target.key]
+    yield target.key
     for backend, model in sorted(target.models.items()):
         known = target.known.get(backend)
         entry = {} if known is None or known.entry is None else known.entry
-        weights += [model or "", str(entry.get("digest", ""))]
-    return weights
+        yield model or ""
+        yield str(entry.get("digest", ""))
 
 
 async def _replayed(account: Account, ask: Ask, computation: Computation, hit: Hit) -> Response:
