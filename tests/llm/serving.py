@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import socket
 import subprocess
 import sys
@@ -73,10 +74,17 @@ def serving(path: Path, *more: str) -> Iterator[Serving]:
 
 def _wait_until_ready(process: subprocess.Popen[bytes], path: Path) -> None:
     deadline = time.monotonic() + READY_WITHIN
-    while not _healthy(path):
+    while not (_healthy(path) and _heeds_signals(process.pid)):
         assert process.poll() is None, f"the server ended with {process.returncode}"
         assert time.monotonic() < deadline, "the server is not ready in time"
         time.sleep(0.02)
+
+
+def _heeds_signals(pid: int) -> bool:
+    """Whether it has come to where it ends by itself, which is a moment after it is healthy."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    caught = next(line for line in lines if line.startswith("SigCgt:")).split()[1]
+    return bool(int(caught, 16) >> (signal.SIGTERM - 1) & 1)
 
 
 def _healthy(path: Path) -> bool:
