@@ -45,28 +45,38 @@ def bind_first(listeners: Listeners, specs: Sequence[ListenerSpec], mark: str) -
     ``Listeners.listen`` raises.
     """
     ending = Ending(time.monotonic(), patience=_PORT_PATIENCE, insistence=_KILL_PATIENCE)
+    ours: set[tuple[int, int]] = set()
     while True:
         try:
             listeners.listen(specs)
             return
         except PortTaken:
-            orphans = _holding_orphans(specs, mark)
+            orphans = _holding_orphans(specs, mark, ours)
             now = time.monotonic()
             if not orphans or ending.given_up(now):
                 raise
         for orphan, signals in ending.signals(now, orphans):
             log.say(f"ends {processes.program(orphan.pid)} (pid {orphan.pid}): it holds our port")
             processes.send(orphan, *signals)
+        ours.update(orphan.identity for orphan in orphans)
         time.sleep(_LOOK_EVERY)
 
 
-def _holding_orphans(specs: Sequence[ListenerSpec], mark: str) -> list[Process]:
-    """Those that hold our ports. Raises PortTaken, and so ends nobody, if a stranger does too."""
+def _holding_orphans(
+    specs: Sequence[ListenerSpec], mark: str, ours: set[tuple[int, int]]
+) -> list[Process]:
+    """Those that hold our ports. Raises PortTaken, and so ends nobody, if a stranger does too.
+
+    ``ours`` were found to be orphans before: one that is just ending still has its sockets when its
+    environment cannot be read any more.
+    """
     table = processes.table()
     found: dict[int, Process] = {}
     for spec in specs:
         holders = [table[pid] for pid in takers.holders(spec) if pid in table]
-        if not all(_is_orphan(table, holder, mark) for holder in holders):
+        if not all(
+            holder.identity in ours or _is_orphan(table, holder, mark) for holder in holders
+        ):
             raise port_taken(spec)
         found.update({holder.pid: holder for holder in holders})
     return list(found.values())
