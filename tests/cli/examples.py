@@ -92,6 +92,6 @@ def fleet_status(*agents: AgentStatus, problems: tuple[str, ...] = ()) -> FleetS
             source="embedded", backends=("embedded",), models=("smollm2-135m-instruct",),
             healthy=True, slots=2, running=1, queued=4,
         ),
-        limits="accounting",
+        limits="accounting", limits_why="cgroup v2: no memory controller is delegated",
         problems=problems,
     )  # fmt: skip

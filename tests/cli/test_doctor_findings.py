@@ -119,12 +119,12 @@ class TestMachine:
         assert finding.level is Level.WARNING
         assert finding.fix.endswith("threads: 2")
 
-    def test_delegated_groups_are_offered_and_not_yet_used(self) -> None:
+    def test_delegated_groups_are_used(self) -> None:
         finding = limits_finding(MACHINE)
 
         assert finding.level is Level.OK
         assert finding.found == "cgroup v2, ours to use: cpu, memory"
-        assert "holds no limits yet" in finding.meaning
+        assert "holds each instance to its memory" in finding.meaning
 
     @pytest.mark.parametrize(
         ("groups", "found"),

@@ -8,6 +8,7 @@ from rich.console import Console, RenderableType
 
 from sutazai.cli.status_view import status_document, status_view, watch_view
 from sutazai.fleet.places import Places
+from sutazai.fleet.status import Level, PressureStatus
 from tests.cli.conftest import CommandLine
 from tests.cli.examples import MIB, NOW, agent, fleet_status
 from tests.cli.fake_control import FakeControl
@@ -44,6 +45,27 @@ def test_totals_of_each_pool_and_the_llm_are_told() -> None:
 
     assert ["hot", "2", "1", "1", "3MiB"] in [line.split() for line in lines]
     assert ("LLM smollm2-135m-instruct (embedded): healthy, 1 of 2 slots busy, 4 waiting") in lines
+
+
+def test_how_limits_are_held_and_why_no_better_is_told() -> None:
+    lines = drawn(status_view(fleet_status(), now=NOW, width=120))
+
+    assert "limits accounting (cgroup v2: no memory controller is delegated)" in lines
+
+
+def test_memory_is_told_only_where_it_is_short() -> None:
+    well = PressureStatus(level=Level.NORMAL, percent=50, total=24 * 1024 * MIB)
+    short = PressureStatus(
+        level=Level.CRITICAL, percent=87.4, total=24 * 1024 * MIB, stalled=12.0, withheld=14
+    )
+    line = (
+        "memory critical: 87 % of 24GiB used, stalled 12 % of the time, "
+        "14 instances ended until it is over"
+    )
+    for pressure, told in ((well, False), (short, True)):
+        status = fleet_status().model_copy(update={"pressure": pressure})
+        for view in (status_view, watch_view):
+            assert (line in drawn(view(status, now=NOW, width=120))) is told
 
 
 def test_agents_of_one_group_stand_together_in_the_order_of_the_file() -> None:

@@ -10,10 +10,11 @@ import pytest
 from sutazai.control.planning import House, plan_units
 from sutazai.control.settings import Listening
 from sutazai.control.source import Availability, LlmSource, Source, decide, observe
-from sutazai.fleet.desired import DesiredUnit, Kind
+from sutazai.fleet.declared import Priority
+from sutazai.fleet.desired import DesiredUnit, Kind, Standing
 from sutazai.fleet.places import Places
 from sutazai.fleet.serving import Backend, EmbeddedLlm
-from sutazai.fleet.spec import Agent, Fleet, Health, Runtime, Sampling, Service, Temperature
+from sutazai.fleet.spec import Agent, Fleet, Health, Pool, Runtime, Sampling, Service, Temperature
 
 PLACES = Places(Path("/state"), Path("/run/x"))
 EMBEDDED = LlmSource(Source.EMBEDDED)
@@ -98,6 +99,24 @@ def test_the_embedded_llm_is_a_plane_only_where_it_is_the_source() -> None:
     assert llm.command[1:4] == ("-m", "sutazai.llm", "serve")
     assert ("--threads", "3") in zip(llm.command, llm.command[1:], strict=False)
     assert plan_units(fleet, house(), LlmSource(Source.OLLAMA)) == ()
+
+
+def test_units_are_told_what_goes_first_when_memory_is_short() -> None:
+    fleet = Fleet(
+        name="f",
+        agents={
+            "a": Agent(priority=Priority.LOW),
+            "b": Agent(pool=Pool.CRITICAL, priority=Priority.HIGH),
+        },
+        services={"db": Service(command=("db",))},
+    )
+    units = {unit.name: unit for unit in plan_units(fleet, house(a="k", b="k"), EMBEDDED)}
+    assert {name: (unit.priority, unit.standing) for name, unit in units.items()} == {
+        "llm": (Priority.MEDIUM, Standing.PROTECTED),
+        "db": (Priority.MEDIUM, Standing.CRITICAL),
+        "a": (Priority.LOW, Standing.ORDINARY),
+        "b": (Priority.HIGH, Standing.CRITICAL),
+    }
 
 
 def test_the_same_fleet_gives_the_same_bytes() -> None:

@@ -18,9 +18,11 @@ from typing import Any
 import pytest
 
 from sutazai.fleet.desired import Desired, DesiredUnit, Kind, Probe
+from sutazai.fleet.errors import ConnectFailed
 from sutazai.fleet.places import Places
 from sutazai.fleet.spec import Runtime, Temperature
 from sutazai.fleet.status import Event, HostStatus, UnitStatus
+from sutazai.host.limits import clear
 from sutazai.wire import Address, Client
 
 HOST = """
@@ -53,6 +55,13 @@ class Machine:
     async def status(self) -> HostStatus:
         return HostStatus.model_validate(await self.call("GET", "/status"))
 
+    async def answers(self) -> bool:
+        try:
+            await self.status()
+        except ConnectFailed:
+            return False
+        return True
+
     async def unit(self, name: str) -> UnitStatus:
         return next(unit for unit in (await self.status()).units if unit.name == name)
 
@@ -73,38 +82,42 @@ class Machine:
     async def events(self) -> list[Event]:
         address = Address.parse(f"unix:{self.places.host_socket}")
         async with await self.client.request("GET", address, "/events?after=0") as response:
-            return [Event.model_validate_json(line) for line in (await response.read()).split()]
+            return [
+                Event.model_validate_json(line) for line in (await response.read()).splitlines()
+            ]
 
     async def kill_host(self) -> None:
         os.kill((await self.status()).pid, signal.SIGKILL)
 
 
 @asynccontextmanager
-async def machine() -> AsyncIterator[Machine]:
+async def machine(host: str = HOST) -> AsyncIterator[Machine]:
+    """A machine whose host is that program."""
     folder = Path(tempfile.mkdtemp(prefix="sz-"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_RUNTIME_DIR", str(folder))
         places = Places.of(folder / "state")
     places.state.mkdir()
-    keeper = start_keeper(places)
+    keeper = start_keeper(places, host)
     try:
         async with Client() as client:
             one = Machine(places, client, keeper)
             async with asyncio.timeout(15):
-                while not places.host_socket.exists():
+                while not await one.answers():
                     await asyncio.sleep(0.01)
             yield one
     finally:
         keeper.terminate()
         keeper.wait(60)
+        clear(places.groups)  # a host that was killed last leaves them
         rmtree(folder)
 
 
-def start_keeper(places: Places) -> subprocess.Popen[bytes]:
+def start_keeper(places: Places, host: str = HOST) -> subprocess.Popen[bytes]:
     config = {
         "runtime": str(places.runtime),
         "log": str(places.state / "keeper.log"),
-        "host": [sys.executable, "-c", HOST, str(places.state)],
+        "host": [sys.executable, "-c", host, str(places.state)],
         "environment": {"XDG_RUNTIME_DIR": str(places.runtime.parent.parent)},
         "mark": f"SUTAZAI_MARK={places.state}",
         "listeners": [],

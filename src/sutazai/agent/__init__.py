@@ -18,7 +18,8 @@ An agent of one's own::
 
 from sutazai.agent.base import Agent
 from sutazai.agent.llm import Answer, Llm
+from sutazai.agent.pressure import Pressure
 from sutazai.agent.role import RoleAgent
 from sutazai.agent.task import TaskContext, Usage
 
-__all__ = ["Agent", "Answer", "Llm", "RoleAgent", "TaskContext", "Usage"]
+__all__ = ["Agent", "Answer", "Llm", "Pressure", "RoleAgent", "TaskContext", "Usage"]

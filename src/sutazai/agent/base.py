@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from sutazai.agent.identity import Identity
 from sutazai.agent.llm import Llm
+from sutazai.agent.pressure import Pressure
 from sutazai.agent.task import DEADLINE, TASK, TaskContext, current_task
 from sutazai.wire import Address, Client, Timeout
 
@@ -46,6 +47,13 @@ class Agent:
 
     async def stop(self) -> None:
         """Called once after the last task."""
+
+    async def on_pressure(self, pressure: Pressure) -> None:
+        """Called where memory is short and this instance is about to be suspended or killed.
+
+        Save what must not be lost; it has ``pressure.seconds`` for that, then it is cut off. `stop`
+        is called too where it is suspended, and is not where it is killed.
+        """
 
     def run(self, task: TaskContext) -> Any:
         """Does one piece of work and returns a text or any JSON value.

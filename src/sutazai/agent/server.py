@@ -1,4 +1,4 @@
-"""The HTTP face of one instance: `/health` and `/invoke`."""
+"""The HTTP face of one instance: `/health` and `/invoke`, and `/pressure` for the host."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from sutazai.agent.base import Agent
-from sutazai.agent.task import TASK, Report, TaskContext, report_to_nobody
+from sutazai.agent.pressure import PRESSURE, Pressure, pressure_of
+from sutazai.agent.task import PRIORITY, TASK, Report, TaskContext, report_to_nobody
 from sutazai.agent.work import Workshop, task_of
-from sutazai.fleet.errors import SutazaiError
+from sutazai.fleet.errors import NotFound, SutazaiError
 from sutazai.wire import Request, Response, Router, json_response, sse_event
 
 EVENTS_AHEAD = 64
@@ -30,6 +31,7 @@ class InstanceServer:
         self.handler = Router()
         self.handler.add("GET", "/health", self._health)
         self.handler.add("POST", "/invoke", self._invoke)
+        self.handler.add("POST", "/pressure", self._pressure)
 
     async def _health(self, request: Request) -> Response:
         uptime = time.monotonic() - self._started
@@ -42,12 +44,37 @@ class InstanceServer:
                 "memory_usage": _resident_bytes(),
                 "cpu_usage": round(100 * time.process_time() / max(uptime, 0.001), 2),
                 "instance": self._agent.instance,
-                "running": self._workshop.admitted,
-                "idle": round(self._workshop.idle, 1),
+                **self._load(),
                 "done": self._workshop.done,
                 "failed": self._workshop.failed,
             }
         )
+
+    def _load(self) -> dict[str, Any]:
+        """What the host weighs an instance by."""
+        return {
+            "running": self._workshop.admitted,
+            "serving": self._workshop.serving,
+            "idle": round(self._workshop.idle, 1),
+        }
+
+    async def _pressure(self, request: Request) -> Response:
+        """Tells the agent what is about to happen to it; answers when it is ready for that."""
+        if PRESSURE not in request.headers:
+            raise NotFound(f"no such thing: {request.path}")
+        await self._prepare(pressure_of(await request.json()))
+        return json_response(self._load())
+
+    async def _prepare(self, pressure: Pressure) -> None:
+        log = self._agent.log
+        log.warning("memory is short (%s): %s", pressure.level, pressure.action)
+        try:
+            async with asyncio.timeout(pressure.seconds):
+                await self._agent.on_pressure(pressure)
+        except TimeoutError:
+            log.warning("on_pressure() took longer than %g s", pressure.seconds)
+        except Exception:  # the author's code may raise anything, and the end comes all the same
+            log.exception("on_pressure() failed")
 
     async def _invoke(self, request: Request) -> Response:
         body = await request.json()
@@ -83,6 +110,7 @@ def _task(request: Request, body: object, report: Report) -> TaskContext:
     """The piece of work that is asked for. The gateway gives each one its id."""
     task = task_of(body, report)
     task.id = request.headers.get(TASK) or task.id
+    task.priority = request.headers.get(PRIORITY)
     return task
 
 

@@ -13,6 +13,8 @@ TASK = "x-sutazai-task"
 serving that task."""
 DEADLINE = "x-sutazai-deadline"
 """The header that says how many seconds are left."""
+PRIORITY = "x-sutazai-priority"
+"""The header that says how urgent the task is: high, medium or low."""
 
 
 @dataclass
@@ -46,7 +48,8 @@ class TaskContext:
 
     ``id`` is what the gateway knows the work by. ``input`` is a text or any JSON value; ``schema``,
     where given, the JSON Schema that the caller wants the answer to follow; ``ends_at`` the loop
-    time by which the work is cancelled.
+    time by which the work is cancelled; ``priority`` is high, medium or low, None where nobody
+    said it.
     """
 
     id: str
@@ -54,6 +57,7 @@ class TaskContext:
     ends_at: float
     schema: dict[str, Any] | None = None
     max_tokens: int | None = None
+    priority: str | None = None
     report: Report = report_to_nobody
     usage: Usage = field(default_factory=Usage)
     clock: Callable[[], float] = field(default_factory=lambda: asyncio.get_running_loop().time)

@@ -17,6 +17,7 @@ from sutazai.fleet.ids import new_id
 
 LONGEST = 86_400.0
 """Seconds; the longest deadline a caller may ask for."""
+PRIORITIES = ("low", "medium", "high")
 WAITING_PER_SLOT = 16
 """How many callers may wait for each piece of work that may run at once."""
 
@@ -29,6 +30,7 @@ class Workshop:
         self._slots = asyncio.Semaphore(agent.identity.concurrency)
         self._limit = agent.identity.concurrency * (1 + WAITING_PER_SLOT)
         self._last = time.monotonic()
+        self._priorities: list[str] = []
         self.admitted = 0
         self.done = 0
         self.failed = 0
@@ -38,6 +40,11 @@ class Workshop:
         """Seconds since the last piece of work ended; 0 while one is here."""
         return 0.0 if self.admitted else time.monotonic() - self._last
 
+    @property
+    def serving(self) -> str | None:
+        """The highest priority of the work that is here, None where none is known."""
+        return max(self._priorities, key=PRIORITIES.index, default=None)
+
     async def run(self, task: TaskContext) -> dict[str, Any]:
         """The result of one piece of work, in the form of ``fleet.work.Result``."""
         if self.admitted >= self._limit:
@@ -46,6 +53,8 @@ class Workshop:
                 hint="try again later, or raise `concurrency` or `replicas`",
             )
         self.admitted += 1
+        known = [task.priority] if task.priority in PRIORITIES else []
+        self._priorities += known
         try:
             result = await self._run_in_time(task)
         except BaseException:
@@ -56,6 +65,8 @@ class Workshop:
             return result
         finally:
             self.admitted -= 1
+            for priority in known:
+                self._priorities.remove(priority)
             self._last = time.monotonic()
 
     async def _run_in_time(self, task: TaskContext) -> dict[str, Any]:

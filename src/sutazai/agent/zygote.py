@@ -13,6 +13,7 @@ import contextlib
 import gc
 import json
 import os
+import resource
 import signal
 import socket
 import sys
@@ -75,7 +76,10 @@ def _instance(host: socket.socket, request: Mapping[str, Any], descriptors: list
         os.setsid()  # leads a group of its own, so that all of it can be ended together
         output, *listeners = descriptors
         _redirect(output)
-        _introduce(host, request["id"])
+        try:
+            _submit(request["confines"])
+        finally:  # refused or not, its host waits for it
+            _introduce(host, request["id"])
         _enter(request)
         if request["command"]:
             return _execute(request["command"])
@@ -96,6 +100,21 @@ def _instance(host: socket.socket, request: Mapping[str, Any], descriptors: list
         traceback.print_exc()
         return 1
     return 0
+
+
+def _submit(confines: Mapping[str, Any]) -> None:
+    """Enters its control groups and takes on its limits, before anything of its own runs."""
+    for door in confines["doors"]:
+        try:
+            descriptor = os.open(door, os.O_WRONLY)
+            os.write(descriptor, str(os.getpid()).encode())
+            os.close(descriptor)
+        except OSError as error:
+            raise SutazaiError(f"the way into {door} is closed: {error.strerror}") from error
+    if (most := confines["open_files"]) is not None:
+        bounds = resource.getrlimit(resource.RLIMIT_NOFILE)
+        soft, hard = (most if bound < 0 else min(bound, most) for bound in bounds)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def _introduce(host: socket.socket, request: int) -> None:

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
+from sutazai.cli.agent_view import agent_view
 from sutazai.cli.client import Control, with_control
-from sutazai.cli.console import clock, console, plain, table
-from sutazai.cli.follow import event_line
+from sutazai.cli.console import console
 from sutazai.cli.options import AgentArgument, JsonOption, StateOption
 from sutazai.cli.output import print_json
-from sutazai.cli.status_view import agents_table, memory_cell, state_cell, status_document
-from sutazai.fleet.spec import MEMORY_CLASSES
-from sutazai.fleet.status import AgentStatus, Event
-from sutazai.fleet.units import format_size
+from sutazai.cli.status_view import agents_table, status_document
 
 app = typer.Typer(no_args_is_help=True, help="List, show, start, stop agents and read their logs.")
 
@@ -30,7 +26,7 @@ def list_agents(state: StateOption = None, as_json: JsonOption = False) -> None:
 
 @app.command()
 def show(agent: AgentArgument, state: StateOption = None, as_json: JsonOption = False) -> None:
-    """Show one agent: what it is, how it does, what happened to it."""
+    """Show one agent: what it is, why it is in its state, and what happened to it last."""
     with_control(state, lambda control: _show(control, agent, as_json=as_json))
 
 
@@ -89,65 +85,6 @@ async def _show(control: Control, agent: str, *, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
-    status = AgentStatus.model_validate(found["status"])
     screen = console()
-    _print_facts(screen, status, found["spec"])
-    _print_instances(screen, status)
-    _print_last_exit(screen, status)
-    for event in found["events"]:
-        screen.print(event_line(Event.model_validate(event)), soft_wrap=True)
-
-
-def _print_facts(screen: Console, status: AgentStatus, spec: dict[str, Any]) -> None:
-    screen.print(Text.assemble((status.name, "bold"), "  ", status.description), soft_wrap=True)
-    why = f" ({plain(status.reason)})" if status.reason else ""
-    screen.print(Text.assemble("state        ", state_cell(status), why), soft_wrap=True)
-    facts = {
-        "since": clock(status.since),
-        "temperature": status.temperature.value,
-        "runtime": status.runtime.value,
-        "group": status.group,
-        "rank": status.rank + (f", reports to {status.lead}" if status.lead else ""),
-        "tier": f"{status.tier}, priority {status.priority}",
-        "port": status.port,
-        "memory": f"{memory_cell(status)} of at most {_limit(spec)}",
-        "restarts": status.restarts,
-        "command": " ".join(spec.get("command") or ()),
-        "prompt": spec.get("prompt"),
-    }
-    for name, value in facts.items():
-        if value not in (None, ""):
-            lines = plain(str(value)).rstrip().replace("\n", f"\n{'':<13}")
-            screen.print(Text(f"{name:<13}{lines}"), soft_wrap=True)
-
-
-def _limit(spec: dict[str, Any]) -> str:
-    """A class of memory with its size, or the size that the fleet file gives."""
-    memory = str(spec.get("memory", "-"))
-    known = MEMORY_CLASSES.get(memory)
-    return f"{format_size(known)} ({memory})" if known else memory
-
-
-def _print_instances(screen: Console, status: AgentStatus) -> None:
-    if not status.instances:
-        return
-    shown = table("instance", "pid", "state", "since", "memory")
-    for instance in status.instances:
-        memory = "-" if instance.pss is None else format_size(instance.pss)
-        shown.add_row(
-            instance.instance,
-            str(instance.pid),
-            instance.state.value,
-            clock(instance.since),
-            memory,
-        )
-    screen.print("", shown, "", sep="\n")
-
-
-def _print_last_exit(screen: Console, status: AgentStatus) -> None:
-    if status.last_exit is None:
-        return
-    exit_ = status.last_exit
-    screen.print(Text(f"last exit {clock(exit_.at)}: {plain(exit_.reason)}"), soft_wrap=True)
-    for line in exit_.lines:
-        screen.print(Text(f"  {plain(line)}", "dim"), soft_wrap=True)
+    for part in agent_view(found):
+        screen.print(part, soft_wrap=isinstance(part, Text))

@@ -37,10 +37,12 @@ COMMANDS = (
     Listed("up", "up", FLEET, "Start a fleet and wait until it is ready."),
     Listed("down", "down", FLEET, "Stop a fleet and leave nothing behind."),
     Listed("status", "status", FLEET, "Show the agents, the LLM and what is wrong."),
+    Listed("top", "top", FLEET, "Show who takes memory, CPU time and the model, live."),
     Listed("events", "events", FLEET, "Show what happened, or follow it."),
     Listed("pause", "pause", FLEET, "Hold back agents' calls to models, at once.", "pause_app"),
     Listed("resume", "pause", FLEET, "Let agents' calls through again.", "resume_app"),
     Listed("gateway", "gateway_command", FLEET, "Run the gateway alone, or look into its queue."),
+    Listed("chaos", "chaos_command", FLEET, "Break a fleet on purpose, and see what is lost."),
     Listed("run", "run", WORK, "Work through a goal or a backlog: plan, execute, review."),
     Listed("runs", "runs", WORK, "Look at runs, present and past."),
     Listed("ask", "ask", WORK, "Ask one agent and see the answer as it is written."),
@@ -48,8 +50,11 @@ COMMANDS = (
     Listed("models", "models", WORK, "List models, or pull one from Hugging Face."),
     Listed("check", "files", FILES, "Check a fleet file without starting anything.", "check_app"),
     Listed("init", "files", FILES, "Write a commented fleet file to start from.", "init_app"),
+    Listed("import", "import_command", FILES, "Turn a Compose file into a fleet file."),
     Listed("schema", "files", FILES, "Print the JSON Schema of fleet files.", "schema_app"),
     Listed("doctor", "doctor_command", MACHINE, "Say what this machine offers and lacks."),
+    Listed("install-service", "service", MACHINE, "Let systemd keep a fleet.", "install_app"),
+    Listed("uninstall-service", "service", MACHINE, "Undo install-service.", "uninstall_app"),
 )
 
 

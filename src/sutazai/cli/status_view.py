@@ -11,7 +11,7 @@ from rich.text import Text
 
 from sutazai.cli.console import plain, table
 from sutazai.fleet.spec import Temperature
-from sutazai.fleet.status import AgentStatus, FleetStatus, State, UnitStatus
+from sutazai.fleet.status import AgentStatus, FleetStatus, Level, State, UnitStatus
 from sutazai.fleet.units import format_duration, format_size
 
 STYLES = {
@@ -24,6 +24,7 @@ STYLES = {
     State.BACKING_OFF: "yellow",
     State.FAILED: "bold red",
 }
+PRESSED = {Level.WARNING: "yellow", Level.CRITICAL: "bold red", Level.EMERGENCY: "bold red"}
 WELL = frozenset({State.HEALTHY, State.EXTERNAL, State.ASLEEP, State.STOPPED})
 
 NARROW, MEDIUM = 72, 100
@@ -47,6 +48,7 @@ def status_view(status: FleetStatus, *, now: float, width: int) -> RenderableTyp
     return Group(
         heading(status, now=now),
         *problems(status),
+        *pressure(status),
         "",
         agents_table(status.agents, width=width),
         *others(status),
@@ -54,6 +56,7 @@ def status_view(status: FleetStatus, *, now: float, width: int) -> RenderableTyp
         pools_table(status),
         "",
         llm_line(status),
+        *limits(status),
         *urls(status),
     )
 
@@ -63,6 +66,7 @@ def watch_view(status: FleetStatus, *, now: float, width: int) -> RenderableType
     return Group(
         heading(status, now=now),
         *problems(status),
+        *pressure(status),
         llm_line(status),
         "",
         pools_table(status),
@@ -86,6 +90,20 @@ def problems(status: FleetStatus) -> Iterator[Text]:
     """One line for each thing that is wrong."""
     for problem in status.problems:
         yield Text.assemble(("! ", "bold red"), plain(problem))
+
+
+def pressure(status: FleetStatus) -> Iterator[Text]:
+    """One line where memory is short: how short, and what that has cost."""
+    seen = status.pressure
+    if seen.level is Level.NORMAL:
+        return
+    stalled = f", stalled {seen.stalled:.0f} % of the time" if seen.stalled else ""
+    withheld = f", {seen.withheld} instances ended until it is over" if seen.withheld else ""
+    yield Text.assemble(
+        ("memory ", "bold"),
+        (seen.level.value, PRESSED[seen.level]),
+        f": {seen.percent:.0f} % of {format_size(seen.total)} used{stalled}{withheld}",
+    )
 
 
 def agents_table(agents: tuple[AgentStatus, ...], *, width: int) -> Table:
@@ -141,6 +159,13 @@ def llm_line(status: FleetStatus) -> Text:
         state,
         f", {llm.running} of {llm.slots} slots busy, {llm.queued} waiting",
     )
+
+
+def limits(status: FleetStatus) -> Iterator[Text]:
+    """One line: how instances are held to their limits, and why no better."""
+    if status.limits:
+        why = f" ({plain(status.limits_why)})" if status.limits_why else ""
+        yield Text.assemble(("limits ", "bold"), f"{status.limits}{why}")
 
 
 def urls(status: FleetStatus) -> Iterator[Text]:

@@ -22,6 +22,7 @@ from sutazai.fleet.errors import (
     Unavailable,
 )
 from sutazai.fleet.places import Places
+from sutazai.host.limits import clear
 from sutazai.wire import Address, Client, Timeout
 
 STOP_WITHIN = 90.0
@@ -39,6 +40,7 @@ def stop_fleet(places: Places, *, tick: Callable[[], None] = lambda: None) -> bo
     """
     asked = _by_keeper(places, tick) if is_running(places) else _by_host(places, tick)
     swept = sweep(mark_of(places), tick=tick)
+    clear(places.groups)
     _remove_sockets(places)
     return asked or swept > 0
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sutazai.fleet.desired import DesiredUnit, Kind, Probe
+from sutazai.fleet.desired import DesiredUnit, Kind, Probe, Standing
 from sutazai.fleet.fit import managed_unit
 from sutazai.fleet.routes import PinnedRoute
 from sutazai.fleet.serving import Backend, Managed, Pinned
@@ -34,6 +34,7 @@ def managed_units(backends: Mapping[str, Backend], directory: str) -> list[Desir
             address=backend.url,
             probe=PROBE,
             memory_limit=backend.managed.memory,
+            standing=Standing.PROTECTED,
         )
         for name, backend in backends.items()
         if backend.managed is not None

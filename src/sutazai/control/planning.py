@@ -13,11 +13,11 @@ from typing import Any
 from sutazai.control.managed import managed_units
 from sutazai.control.settings import Listening
 from sutazai.control.source import LlmSource, Source
-from sutazai.fleet.desired import DesiredUnit, Kind, Probe
+from sutazai.fleet.desired import DesiredUnit, Kind, Probe, Standing
 from sutazai.fleet.places import Places
 from sutazai.fleet.secrets import FILE_PREFIX
 from sutazai.fleet.serving import EmbeddedLlm
-from sutazai.fleet.spec import Agent, Fleet, Runtime, Service, Unit
+from sutazai.fleet.spec import Agent, Fleet, Pool, Runtime, Service, Unit
 
 ROLE_AGENT = "sutazai.agent.role:RoleAgent"
 LLM = "llm"
@@ -25,6 +25,9 @@ HEALTH = "/health"
 PORT = "{port}"
 """Stands for the port in a command and its environment: a program that gets it listens there."""
 LLM_PROBE = Probe(path="/health", interval=5.0, timeout=5.0, failures=3, grace=120.0)
+
+_CRITICAL = (Pool.CRITICAL, Pool.INFRASTRUCTURE)
+"""Pools whose members go last when memory is short."""
 
 _MAKES_AN_INSTANCE = (
     "kind",
@@ -99,6 +102,7 @@ def _agent(name: str, agent: Agent, house: House) -> DesiredUnit:
         replicas=agent.replicas,
         entry=(agent.class_ or ROLE_AGENT) if python else None,
         address=agent.url if agent.runtime is Runtime.REMOTE else None,
+        priority=agent.priority,
         idle_after=agent.idle_after,
     )
 
@@ -125,6 +129,8 @@ def _unit(name: str, unit: Unit, house: House) -> dict[str, Any]:
         "probe": _probe(unit),
         "depends_on": unit.depends_on,
         "memory_limit": unit.memory_limit,
+        "cpu": unit.cpu,
+        "standing": Standing.CRITICAL if unit.pool in _CRITICAL else Standing.ORDINARY,
         "stop_timeout": unit.stop_timeout,
     }
 
@@ -188,6 +194,7 @@ def _llm(llm: EmbeddedLlm, house: House) -> DesiredUnit:
         command=llm_command(llm, house.places),
         address=f"unix:{house.places.llm_socket}",
         probe=LLM_PROBE,
+        standing=Standing.PROTECTED,
     )
 
 

@@ -20,6 +20,7 @@ from sutazai.fleet.status import (
     HostStatus,
     LlmStatus,
     PoolTotals,
+    PressureStatus,
     State,
     UnitStatus,
 )
@@ -105,6 +106,8 @@ def compose(settings: Settings, revision: int, source: LlmSource, seen: Seen) ->
         pools=_pools(agents),
         llm=_llm(source, seen.gateway),
         limits=seen.host.limits if seen.host else "",
+        limits_why=seen.host.limits_why if seen.host else "",
+        pressure=seen.host.pressure if seen.host else PressureStatus(),
         problems=(*seen.problems, *_problems(units.values(), seen.gateway)),
     )
 

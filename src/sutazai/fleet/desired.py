@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from sutazai.fleet.declared import Priority
 from sutazai.fleet.spec import Runtime, Temperature
 
 
@@ -22,6 +23,15 @@ class Kind(StrEnum):
     AGENT = "agent"
     SERVICE = "service"
     PLANE = "plane"
+
+
+class Standing(StrEnum):
+    """What may be ended for want of memory: critical units last and never for being idle, protected
+    ones not at all."""
+
+    ORDINARY = "ordinary"
+    CRITICAL = "critical"
+    PROTECTED = "protected"
 
 
 class Probe(Shape):
@@ -43,7 +53,8 @@ class DesiredUnit(Shape):
 
     ``version`` is a digest of everything that makes an instance what it is; an instance of another
     version is replaced, one of the same is left alone. ``address`` is where a `command` or `remote`
-    unit listens (`wire` form); `python` instances get a Unix socket each.
+    unit listens (`wire` form); `python` instances get a Unix socket each. ``memory_limit`` is in
+    bytes, 0 is none; ``cpu`` is the cores that an instance counts for, and without it may take all.
     """
 
     name: str
@@ -61,6 +72,9 @@ class DesiredUnit(Shape):
     probe: Probe = Field(default_factory=Probe)
     depends_on: tuple[str, ...] = ()
     memory_limit: int = 0
+    standing: Standing = Standing.ORDINARY
+    cpu: float | None = None
+    priority: Priority = Priority.MEDIUM
     stop_timeout: float = 10.0
     idle_after: float = 300.0
     stopped: bool = False

@@ -130,6 +130,11 @@ class Places:
         return self.runtime / "instances"
 
     @property
+    def groups(self) -> Path:
+        """Where the control groups of the fleet are, which outlive a killed host."""
+        return self.runtime / "groups.json"
+
+    @property
     def sockets(self) -> Path:
         """Listening sockets of instances."""
         return self.runtime / "s"

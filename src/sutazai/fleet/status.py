@@ -30,19 +30,56 @@ class State(StrEnum):
     EXTERNAL = "external"  # runtime remote: somebody else runs it
 
 
+class Level(StrEnum):
+    """How short memory is; each one includes what is done at those before it."""
+
+    NORMAL = "normal"
+    WARNING = "warning"
+    CRITICAL = "critical"
+    EMERGENCY = "emergency"
+
+
+class PressureStatus(Shape):
+    """Memory as the host's policy sees it.
+
+    ``percent`` of ``total`` bytes are in use; ``stalled`` is PSI in percent of the last 10 s, None
+    where the kernel does not tell it; ``withheld`` counts the instances that were ended for want of
+    memory and are not back.
+    """
+
+    level: Level = Level.NORMAL
+    percent: float = 0.0
+    used: int = 0
+    total: int = 0
+    stalled: float | None = None
+    withheld: int = 0
+
+
 class Exit(Shape):
-    """How an instance ended. Exactly one of ``status`` and ``signal``, or neither if unknown."""
+    """How an instance ended. Exactly one of ``status`` and ``signal``, or neither if unknown.
+
+    ``peak`` is the most memory that it took and ``limit`` what it might take, where they are known.
+    """
 
     instance: str
     at: float
     status: int | None = None
     signal: str | None = None
     reason: str
+    out_of_memory: bool = False
+    peak: int | None = None
+    limit: int | None = None
     lines: tuple[str, ...] = ()
 
 
 class InstanceStatus(Shape):
-    """One running copy."""
+    """One running copy. ``failures`` are health checks failed in a row, ``trouble`` the last one's
+    reason.
+
+    ``memory``, ``peak`` and ``limit`` are what its control group counts and allows, with the files
+    that it has read; ``reserved`` is what is counted for it; ``cpu`` is seconds of processor time;
+    ``pss`` is its share of all memory that processes hold. None where nothing was measured.
+    """
 
     instance: str
     pid: int
@@ -51,6 +88,13 @@ class InstanceStatus(Shape):
     version: str
     address: str | None = None
     pss: int | None = None
+    memory: int | None = None
+    peak: int | None = None
+    limit: int | None = None
+    reserved: int | None = None
+    cpu: float | None = None
+    failures: int = 0
+    trouble: str = ""
 
 
 class UnitStatus(Shape):
@@ -82,6 +126,8 @@ class HostStatus(Shape):
     keeper: bool
     units: tuple[UnitStatus, ...] = ()
     limits: str = Field(description="How limits are held here: cgroup-v2, cgroup-v1 or accounting.")
+    limits_why: str = Field("", description="Why no better way is used, where there is one.")
+    pressure: PressureStatus = PressureStatus()
 
 
 class Event(Shape):
@@ -143,4 +189,6 @@ class FleetStatus(Shape):
     pools: dict[Temperature, PoolTotals] = Field(default_factory=dict)
     llm: LlmStatus
     limits: str = ""
+    limits_why: str = ""
+    pressure: PressureStatus = PressureStatus()
     problems: tuple[str, ...] = ()

@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from pydantic import ValidationError
 
 from sutazai.fleet.desired import Desired
 from sutazai.fleet.errors import BadInput
 from sutazai.fleet.facts import Wake
-from sutazai.fleet.status import HostStatus, UnitStatus
+from sutazai.fleet.status import HostStatus, PressureStatus, UnitStatus
 from sutazai.host.events import Events
+from sutazai.host.limits import Limits
 from sutazai.host.output import Log
 from sutazai.host.supervisor import Supervisor
 from sutazai.wire import Request, Response, Router, json_response
@@ -25,11 +26,20 @@ LINES_MAX = 10_000
 class HostApi:
     """Routes requests to the supervisor; ``handler`` is what the HTTP server calls."""
 
-    def __init__(self, supervisor: Supervisor, events: Events, *, keeper: int, limits: str) -> None:
+    def __init__(
+        self,
+        supervisor: Supervisor,
+        events: Events,
+        *,
+        keeper: int,
+        limits: Limits,
+        pressure: Callable[[], PressureStatus],
+    ) -> None:
         self._supervisor = supervisor
         self._events = events
         self._keeper = keeper
         self._limits = limits
+        self._pressure = pressure
         self.handler = Router()
         self.handler.add("PUT", "/desired", self._desired)
         self.handler.add("GET", "/status", self._status)
@@ -54,7 +64,9 @@ class HostApi:
             revision=self._supervisor.desired.revision,
             keeper=os.getppid() == self._keeper,
             units=units,
-            limits=self._limits,
+            limits=self._limits.kind,
+            limits_why=self._limits.why,
+            pressure=self._pressure(),
         )
         return _model(status)
 
@@ -66,7 +78,7 @@ class HostApi:
         unit = self._supervisor.unit(request.params["name"])
         verb = request.path.rpartition("/")[2]
         {"start": unit.start, "stop": unit.stop, "restart": unit.restart}[verb]()
-        return _model(unit.status({}))
+        return _model(unit.status())
 
     async def _log(self, request: Request) -> Response:
         log = self._supervisor.unit(request.params["name"]).log

@@ -7,11 +7,13 @@ import signal
 import time
 from collections.abc import Awaitable, Callable
 
+from sutazai.fleet.declared import Priority
 from sutazai.fleet.desired import DesiredUnit
 from sutazai.fleet.status import InstanceStatus, State
 from sutazai.host.launcher import Started
 from sutazai.host.lifecycle import Seen
-from sutazai.host.probes import check
+from sutazai.host.limits import Usage, reservation
+from sutazai.host.probes import Health, check
 from sutazai.wire import Client
 
 START_CHECKS = 0.05
@@ -42,9 +44,14 @@ class Instance:
         self.healthy_since: float | None = self.since if state is State.HEALTHY else None
         self.failures = 0
         self.idle: float | None = None
+        self.serves: Priority | None = None
         self.trouble = ""
         self.stop_reason = ""
         self.stop_wanted = False
+        self.survived = 0
+        """How many processes of it were killed for want of memory while it went on."""
+        self._oom_kills = 0
+        self._usage = started.usage
         self._unit = unit
         self._client = client
         self._changed = changed
@@ -70,7 +77,22 @@ class Instance:
             failures=self.failures,
         )
 
-    def status(self, pss: int | None) -> InstanceStatus:
+    def measured(self, pss: int | None) -> InstanceStatus:
+        """The same, with what it takes now; ``pss`` in bytes."""
+        usage = self._usage() or Usage()
+        reserved = None if usage.peak is None else reservation(self._unit, usage.peak)
+        return self.status().model_copy(
+            update={
+                "pss": pss,
+                "memory": usage.memory,
+                "peak": usage.peak,
+                "limit": usage.limit,
+                "reserved": reserved,
+                "cpu": usage.cpu,
+            }
+        )
+
+    def status(self) -> InstanceStatus:
         """This instance as people see it."""
         return InstanceStatus(
             instance=self.name,
@@ -79,15 +101,24 @@ class Instance:
             since=self.record.started,
             version=self.record.version,
             address=self.record.address,
-            pss=pss,
+            failures=self.failures,
+            trouble=self.trouble,
         )
 
-    def stop(self, reason: str, *, wanted: bool, withdraw: Withdraw) -> None:
-        """Begins to end the process: no new calls, SIGTERM, and SIGKILL after its time."""
+    def stop(
+        self, reason: str, *, wanted: bool, withdraw: Withdraw, patience: float | None = None
+    ) -> None:
+        """Begins to end the process: no new calls, SIGTERM, and SIGKILL after ``patience`` seconds.
+
+        Without ``patience`` it has the time that its unit declares.
+        """
         if self._stopping is None:
             self.stop_reason, self.stop_wanted = reason, wanted
             self._enter(State.STOPPING)
-            self._stopping = asyncio.create_task(self._stop(withdraw), name=f"stop {self.name}")
+            self._stopping = asyncio.create_task(
+                self._stop(withdraw, self._unit.stop_timeout if patience is None else patience),
+                name=f"stop {self.name}",
+            )
 
     async def ended(self) -> None:
         """Waits for the end of the process and of everything that was done about it."""
@@ -98,10 +129,10 @@ class Instance:
         await asyncio.wait(tasks)
         self.process.kill_group()
 
-    async def _stop(self, withdraw: Withdraw) -> None:
+    async def _stop(self, withdraw: Withdraw, patience: float) -> None:
         await withdraw(self.name)
         self.process.signal(signal.SIGTERM)
-        await asyncio.sleep(self._unit.stop_timeout)
+        await asyncio.sleep(patience)
         self.process.signal(signal.SIGKILL)
 
     async def _check(self) -> None:
@@ -109,23 +140,33 @@ class Instance:
         while True:
             health = await check(self._client, self.record.address, self._unit.probe)
             if self.state is not State.STOPPING:
-                self._judge(health.well, health.reason, health.idle)
+                self._judge(health)
             if self.state is State.STARTING:
                 await asyncio.sleep(pause)
                 pause = min(START_CHECKS_MAX, pause * 1.5)
             else:
                 await asyncio.sleep(self._unit.probe.interval)
 
-    def _judge(self, well: bool, reason: str, idle: float | None) -> None:
-        self.idle = idle if well else self.idle
-        self.trouble = reason
-        if well:
+    def note_load(self, idle: float | None, serves: Priority | None) -> None:
+        """What it last said of its work: seconds without any, and the highest priority of it."""
+        self.idle, self.serves = idle, serves
+
+    def _judge(self, health: Health) -> None:
+        self.trouble = health.reason
+        if health.well:
+            self.note_load(health.idle, health.serves)
             self.failures = 0
+            self._note_survival()
             self.healthy_since = self.healthy_since or time.monotonic()
             self._enter(State.HEALTHY)
         elif self.state is not State.STARTING:
             self.failures += 1
             self._enter(State.UNHEALTHY)
+
+    def _note_survival(self) -> None:
+        """What had been counted at the good check before this one did not end it."""
+        self.survived = self._oom_kills
+        self._oom_kills = (self._usage() or Usage()).oom_kills
 
     def _enter(self, state: State) -> None:
         entered = state is not self.state

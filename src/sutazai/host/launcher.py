@@ -1,23 +1,27 @@
-"""Brings instances into the world: socket, output, record, process; and adopts living ones."""
+"""Brings instances into the world: socket, output, record, limits, process; adopts living ones."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from sutazai.fleet.desired import DesiredUnit
+from sutazai.fleet.errors import Failed
 from sutazai.fleet.ids import new_tag
 from sutazai.fleet.places import Places
 from sutazai.fleet.secrets import resolve_secret
 from sutazai.fleet.spec import Runtime
+from sutazai.host.limits import Limits, Usage, dissolve, limit_of, sweep
 from sutazai.host.output import Log, Output
 from sutazai.host.process import Process
 from sutazai.host.records import Record, Records
-from sutazai.host.zygote import Launch, Zygote
+from sutazai.host.zygote import Confines, Launch, Zygote
 
 BACKLOG = 256
 PORT = "{port}"
@@ -31,21 +35,22 @@ class Started:
     record: Record
     process: Process
     output: Output
+    usage: Callable[[], Usage | None]
 
 
 class Launcher:
     """Starts processes through the zygote and keeps their records."""
 
-    def __init__(self, places: Places, zygote: Zygote) -> None:
+    def __init__(self, places: Places, zygote: Zygote, limits: Limits) -> None:
         self._places = places
         self._zygote = zygote
+        self._limits = limits
         self._records = Records(places)
 
     async def start(self, unit: DesiredUnit, log: Log) -> Started:
         """A new instance of ``unit``. Raises Failed, BadInput (a secret that cannot be read)."""
         instance = f"{unit.name}-{new_tag(5)}"
         listener, address = self._listen(unit, instance)
-        launch = _launch_of(unit, instance, address)
         record = Record(
             instance=instance,
             unit=unit.name,
@@ -56,16 +61,26 @@ class Launcher:
         output = Output(self._records.fifo(instance), instance, log)
         self._records.write(record)
         try:
+            launch = _launch_of(unit, instance, address, self._make_room(unit, instance))
             process = await self._fork(launch, output, listener)
         except BaseException:
-            self.forget(record, output)
+            await self.end(record, output)
             raise
         finally:
             if listener is not None:
                 listener.close()
         record = replace(record, **vars(process.identity))
         self._records.write(record)
-        return Started(record, process, output)
+        return self._started(record, process, output)
+
+    def usage(self, instance: str, leader: int) -> Usage | None:
+        """What a running instance has taken so far; None where nothing is known."""
+        return self._limits.usage(instance, leader)
+
+    def share_cpu(self, instance: str, unit: DesiredUnit) -> None:
+        """Gives a running instance the share of the cores that its unit has now."""
+        with contextlib.suppress(OSError):  # it ends, or was started by a host without groups
+            self._limits.share_cpu(instance, limit_of(unit))
 
     def adopt(self, record: Record, log: Log) -> Started | None:
         """The instance of a record if it still runs; else what it last said goes to its log."""
@@ -75,17 +90,46 @@ class Launcher:
         if process is None:
             self.forget(record, output)
             return None
-        return Started(replace(record, **vars(process.identity)), process, output)
+        return self._started(replace(record, **vars(process.identity)), process, output)
 
     def records(self) -> list[Record]:
         """The records that an earlier host left."""
         return list(self._records.all())
+
+    async def end(self, record: Record, output: Output) -> Usage | None:
+        """Ends all that an ended instance left running and forgets it; what it had taken."""
+        last = self.usage(record.instance, record.pid)
+        await dissolve(self._limits, record.instance, record.pid)
+        self.forget(record, output)
+        return last
+
+    async def sweep(self) -> None:
+        """Ends the groups of instances that ended while no host ran.
+
+        A record is written before its group is made, so a group without a record is nobody's.
+        """
+        await sweep(self._limits, self._records.has)
 
     def forget(self, record: Record, output: Output) -> None:
         """Removes what an ended instance leaves: record, output, socket."""
         output.close()
         self._records.remove(record.instance)
         self._socket(record.instance).unlink(missing_ok=True)
+
+    def _started(self, record: Record, process: Process, output: Output) -> Started:
+        usage = partial(self.usage, record.instance, process.pid)
+        return Started(record, process, output, usage)
+
+    def _make_room(self, unit: DesiredUnit, instance: str) -> Confines:
+        limit = limit_of(unit)
+        try:
+            doors = self._limits.create(instance, limit)
+        except OSError as error:
+            raise Failed(
+                f"{unit.name} could not be given its limits: {error.strerror} ({error.filename})",
+                hint="sutazai doctor says what this machine allows",
+            ) from error
+        return Confines(doors, limit.open_files)
 
     async def _fork(
         self, launch: Launch, output: Output, listener: socket.socket | None
@@ -110,7 +154,7 @@ class Launcher:
         return self._places.sockets / instance.rpartition("-")[2]
 
 
-def _launch_of(unit: DesiredUnit, instance: str, address: str | None) -> Launch:
+def _launch_of(unit: DesiredUnit, instance: str, address: str | None, confines: Confines) -> Launch:
     port = (address or "").rpartition(":")[2]
     base = Path(unit.directory or "/")
     environment = {
@@ -126,6 +170,7 @@ def _launch_of(unit: DesiredUnit, instance: str, address: str | None) -> Launch:
         options=unit.options,
         environment=_with_instance(environment, instance),
         directory=unit.directory,
+        confines=confines,
     )
 
 

@@ -7,7 +7,7 @@ import json
 import sys
 
 from sutazai import __version__
-from sutazai.fleet.desired import DesiredUnit, Kind, Probe
+from sutazai.fleet.desired import DesiredUnit, Kind, Probe, Standing
 from sutazai.fleet.places import Places
 from sutazai.fleet.spec import Runtime
 
@@ -36,5 +36,6 @@ def _plane(name: str, places: Places, address: str, path: str) -> DesiredUnit:
         command=command,
         address=address,
         probe=Probe(path=path, interval=CHECK, grace=GRACE),
+        standing=Standing.PROTECTED,
         stop_timeout=15.0,
     )

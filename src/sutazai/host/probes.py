@@ -6,6 +6,7 @@ import asyncio
 import json
 from dataclasses import dataclass
 
+from sutazai.fleet.declared import Priority
 from sutazai.fleet.desired import Probe
 from sutazai.fleet.errors import SutazaiError
 from sutazai.wire import Address, Client, Timeout
@@ -13,11 +14,13 @@ from sutazai.wire import Address, Client, Timeout
 
 @dataclass(frozen=True)
 class Health:
-    """The answer to one check. ``idle`` in seconds where the instance tells it."""
+    """The answer to one check: ``idle`` in seconds, and the highest priority of the work in hand
+    (``serves``), where the instance tells them."""
 
     well: bool
     reason: str = ""
     idle: float | None = None
+    serves: Priority | None = None
 
 
 async def check(client: Client, address: str | None, probe: Probe) -> Health:
@@ -36,7 +39,8 @@ async def check(client: Client, address: str | None, probe: Probe) -> Health:
         return Health(False, error.message)
     if not 200 <= response.status < 400:
         return Health(False, f"{probe.path} answered {response.status}")
-    return Health(True, idle=_idle_of(body))
+    idle, serves = load_of(body)
+    return Health(True, idle=idle, serves=serves)
 
 
 async def _connects(address: Address, limit: float) -> Health:
@@ -49,9 +53,16 @@ async def _connects(address: Address, limit: float) -> Health:
     return Health(True)
 
 
-def _idle_of(body: bytes) -> float | None:
+def load_of(body: bytes) -> tuple[float | None, Priority | None]:
+    """How long an instance is idle, and the highest priority of its work; None of what it does not
+    tell."""
     try:
-        idle = json.loads(body).get("idle")
+        told = json.loads(body)
+        idle, serves = told.get("idle"), told.get("serving")
     except (ValueError, AttributeError):
-        return None
-    return float(idle) if isinstance(idle, int | float) else None
+        return None, None
+    known = serves in Priority.__members__.values()
+    return (
+        float(idle) if isinstance(idle, int | float) else None,
+        Priority(serves) if known else None,
+    )

@@ -61,6 +61,10 @@ class Records:
         """Forgets an instance that has ended."""
         (self._folder / f"{instance}.json").unlink(missing_ok=True)
 
+    def has(self, instance: str) -> bool:
+        """Whether there is a record of that instance."""
+        return (self._folder / f"{instance}.json").exists()
+
     def all(self) -> Iterator[Record]:
         """Every record that can be read; the others are removed."""
         for path in sorted(self._folder.glob("*.json")):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from sutazai.fleet.desired import Desired, DesiredUnit, Kind
 from sutazai.fleet.errors import NotFound
@@ -19,7 +19,8 @@ from sutazai.host.launcher import Launcher
 from sutazai.host.memory import proportional
 from sutazai.host.output import Log
 from sutazai.host.records import Record
-from sutazai.host.unit import Surroundings, Unit
+from sutazai.host.surroundings import Surroundings
+from sutazai.host.unit import Unit
 from sutazai.wire import Client
 
 STOP_ORDER = (Kind.AGENT, Kind.SERVICE, Kind.PLANE)
@@ -31,6 +32,7 @@ class Supervisor:
 
     Args:
         planes: units that belong to the house itself and are always wanted.
+        held: what a start has to wait for beside other units, as `Surroundings` has it.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class Supervisor:
         endpoints: Endpoints,
         events: Events,
         client: Client,
+        held: Callable[[DesiredUnit, bool], str],
     ) -> None:
         self._places = places
         self._planes = tuple(planes)
@@ -58,6 +61,7 @@ class Supervisor:
             events=events,
             client=client,
             blocked_by=self._blocked_by,
+            held=held,
             changed=self._on_change,
         )
         self.desired = self._file.read()
@@ -85,6 +89,15 @@ class Supervisor:
                 unit.stop()
                 self._forget_if_ended(name)
 
+    @property
+    def units(self) -> tuple[Unit, ...]:
+        return tuple(self._units.values())
+
+    def look_again(self) -> None:
+        """Something changed for all units: what was held may start now."""
+        for unit in self._units.values():
+            unit.poke()
+
     def unit(self, name: str) -> Unit:
         """One unit by its name; raises NotFound."""
         try:
@@ -97,7 +110,7 @@ class Supervisor:
     async def statuses(self, *, memory: bool) -> tuple[UnitStatus, ...]:
         """All units as people see them; ``memory`` measures each process (about 1 ms each)."""
         pids = [pid for unit in self._units.values() for pid in unit.pids]
-        pss = await proportional(pids) if memory else {}
+        pss = await proportional(pids) if memory else None
         return tuple(unit.status(pss) for unit in self._units.values())
 
     async def stop_all(self) -> None:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-import shutil
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from sutazai.fleet.desired import DesiredUnit, Kind
@@ -18,13 +15,12 @@ from sutazai.fleet.status import Exit, State, UnitStatus
 from sutazai.host import lifecycle, temperature
 from sutazai.host.backoff import Backoff
 from sutazai.host.bell import Bell
-from sutazai.host.endpoints import Endpoints
-from sutazai.host.events import Events
-from sutazai.host.exits import ExitJournal
+from sutazai.host.ends import exit_of
 from sutazai.host.instance import Instance
-from sutazai.host.launcher import Launcher, Started
+from sutazai.host.launcher import Started
 from sutazai.host.output import Log
-from sutazai.wire import Client
+from sutazai.host.programs import missing_program
+from sutazai.host.surroundings import Surroundings
 
 WAKE_DEADLINE = 30.0
 WAKE_TRIES = 3
@@ -37,19 +33,6 @@ WHAT_TO_DO = {
 """States from which asking for it does not wake a unit, with the way out of each."""
 IDLE_LOOKS = 5.0
 """Seconds between two looks at whether an awake unit may go to sleep."""
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """What every unit of one machine shares."""
-
-    launcher: Launcher
-    journal: ExitJournal
-    endpoints: Endpoints
-    events: Events
-    client: Client
-    blocked_by: Callable[[DesiredUnit], tuple[str, ...]]
-    changed: Callable[[str], None]
 
 
 class Unit:
@@ -65,6 +48,7 @@ class Unit:
         self._instances: dict[str, Instance] = {}
         self._ends: set[asyncio.Task[None]] = set()
         self._woken_at: float | None = None
+        self._withheld_for: list[str] = []
         self._since = time.time()
         self._poked = asyncio.Event()
         self._settled = Bell()
@@ -76,18 +60,22 @@ class Unit:
         """Takes on what control wants now; a new version forgives the past."""
         if spec.version != self.spec.version or spec.stopped != self.spec.stopped:
             self._backoff = self._backoff.forgiven()
+        shared = (spec.cpu, spec.priority) == (self.spec.cpu, self.spec.priority)
         self.spec = spec
+        for name in () if shared else self._instances:
+            self._around.launcher.share_cpu(name, spec)
         self.poke()
 
     def start(self) -> None:
         """Starts it, or starts it again after it failed. Raises Unavailable where it cannot be."""
-        if (program := self._missing_program()) is not None:
+        if (program := missing_program(self.spec)) is not None:
             raise Unavailable(
                 f"{self.spec.name} is not installed: {program} is not on this machine",
                 hint=WHAT_TO_DO[State.NOT_INSTALLED].format(name=self.spec.name),
             )
         self._backoff = self._backoff.forgiven()
         self._woken_at = time.monotonic()
+        self._withheld_for = []
         self.update(self.spec.model_copy(update={"stopped": False}))
 
     def stop(self) -> None:
@@ -112,6 +100,7 @@ class Unit:
             )
         self._refuse_to_wake()
         self._woken_at = time.monotonic()
+        del self._withheld_for[max(0, self.spec.replicas - 1) :]
         self.poke()
         ends = self._backoff.ends
         try:
@@ -120,14 +109,36 @@ class Unit:
                     await self._settled.wait()
                     self._give_up(ends)
         except TimeoutError as error:
+            because = f": {reason}" if (reason := self._reason()) else ""
             raise DeadlineExceeded(
-                f"{self.spec.name} was not ready after {WAKE_DEADLINE:.0f} s", **self._why()
+                f"{self.spec.name} was not ready after {WAKE_DEADLINE:.0f} s{because}",
+                **self._why(),
             ) from error
         return ready
+
+    def withhold(self, instance: Instance, reason: str, *, patience: float | None = None) -> None:
+        """Ends one instance, and runs one fewer until somebody calls or `give_back`.
+
+        ``patience`` is the seconds from SIGTERM to SIGKILL; without it, what is declared.
+        """
+        if instance.state is not State.STOPPING:
+            self._withheld_for.append(reason)
+            self._end(instance, reason, wanted=True, patience=patience)
+            self.poke()
+
+    def give_back(self) -> None:
+        """From now on it may run as many instances as it should."""
+        self._withheld_for = []
+        self.poke()
 
     async def ended(self) -> None:
         """Waits until no instance is left."""
         while self._ends:
+            await self._settled.wait()
+
+    async def gone(self, instance: Instance) -> None:
+        """Waits until that instance has ended and nothing of it is left."""
+        while instance.name in self._instances:
             await self._settled.wait()
 
     def adopt(self, started: Started) -> None:
@@ -148,6 +159,15 @@ class Unit:
         return [instance.process.pid for instance in self._instances.values()]
 
     @property
+    def instances(self) -> tuple[Instance, ...]:
+        return tuple(self._instances.values())
+
+    @property
+    def withheld(self) -> int:
+        """How many instances fewer than it should it runs, for want of memory."""
+        return len(self._withheld_for)
+
+    @property
     def state(self) -> State:
         """Where it stands: the best of its instances, or why it has none."""
         states = {instance.state for instance in self._instances.values()}
@@ -156,8 +176,8 @@ class Unit:
                 return state
         return self._state_without_instances()
 
-    def status(self, pss: dict[int, int]) -> UnitStatus:
-        """The unit as people see it; ``pss`` in bytes by process id."""
+    def status(self, pss: dict[int, int] | None = None) -> UnitStatus:
+        """The unit as people see it; ``pss`` in bytes by process id, None to measure nothing."""
         spec = self.spec
         return UnitStatus(
             name=spec.name,
@@ -169,7 +189,8 @@ class Unit:
             since=self._since,
             restarts=self.restarts,
             instances=tuple(
-                one.status(pss.get(one.process.pid)) for one in self._instances.values()
+                one.status() if pss is None else one.measured(pss.get(one.process.pid))
+                for one in self._instances.values()
             ),
             last_exit=self.last_exit,
         )
@@ -181,41 +202,38 @@ class Unit:
             return State.EXTERNAL
         if self._backoff.failed:
             return State.FAILED
-        if self._missing_program() is not None:
+        if missing_program(self.spec) is not None:
             return State.NOT_INSTALLED
         if self._wanted() == 0:
             return State.ASLEEP
-        if self._around.blocked_by(self.spec):
+        if self._blocked_by():
             return State.WAITING
         return State.BACKING_OFF if time.monotonic() < self._backoff.start_at else State.STARTING
 
     def _reason(self) -> str:
         if trouble := [one.trouble for one in self._instances.values() if one.trouble]:
             return trouble[0]
-        if blocked := self._around.blocked_by(self.spec):
+        if blocked := self._blocked_by():
             return f"waits for {', '.join(blocked)}"
-        if (program := self._missing_program()) is not None:
+        if (program := missing_program(self.spec)) is not None:
             return f"{program} is not on this machine"
         failed = self._backoff.failed or not self._instances
-        return self.last_exit.reason if failed and self.last_exit and self._backoff.ends else ""
+        if failed and self.last_exit and self._backoff.ends:
+            return self.last_exit.reason
+        return self._withheld_for[-1] if self._withheld_for and not self._instances else ""
 
-    def _missing_program(self) -> str | None:
-        """The program or engine that this machine lacks."""
-        if self.spec.runtime is Runtime.CONTAINER:
-            return "a container engine that this version can use"
-        if not self.spec.command or shutil.which(self.spec.command[0], path=self._path()):
-            return None
-        return self.spec.command[0]
-
-    def _path(self) -> str | None:
-        return self.spec.environment.get("PATH")
+    def _blocked_by(self) -> tuple[str, ...]:
+        """What a start would have to wait for."""
+        needed = self._around.blocked_by(self.spec)
+        held = self._wanted() > 0 and self._around.held(self.spec, self._woken_at is not None)
+        return (*needed, held) if held else needed
 
     def _wanted(self) -> int:
-        if self.spec.runtime is Runtime.REMOTE or self._missing_program() is not None:
+        if self.spec.runtime is Runtime.REMOTE or missing_program(self.spec) is not None:
             return 0
         idles = [one.idle for one in self._instances.values()]
         known = [idle for idle in idles if idle is not None]
-        return temperature.wanted(
+        full = temperature.wanted(
             temperature.Demand(
                 now=time.monotonic(),
                 temperature=self.spec.temperature,
@@ -226,6 +244,7 @@ class Unit:
                 idle_after=self.spec.idle_after,
             )
         )
+        return max(0, full - self.withheld)
 
     # ---- its work
 
@@ -264,7 +283,7 @@ class Unit:
             failures_allowed=spec.probe.failures,
             backoff=self._backoff,
             unwanted="stop was asked for" if spec.stopped else "idle, goes to sleep",
-            blocked_by=self._around.blocked_by(spec),
+            blocked_by=self._blocked_by(),
             instances=tuple(one.seen() for one in self._instances.values()),
         )
 
@@ -303,8 +322,11 @@ class Unit:
         self._on_change(instance)
         return instance
 
-    def _end(self, instance: Instance, reason: str, *, wanted: bool) -> None:
-        instance.stop(reason, wanted=wanted, withdraw=self._around.endpoints.withdraw)
+    def _end(
+        self, instance: Instance, reason: str, *, wanted: bool, patience: float | None = None
+    ) -> None:
+        withdraw = self._around.endpoints.withdraw
+        instance.stop(reason, wanted=wanted, withdraw=withdraw, patience=patience)
 
     def _on_change(self, instance: Instance) -> None:
         address = instance.record.address
@@ -327,23 +349,14 @@ class Unit:
         await instance.ended()
         self._around.endpoints.gone(instance.name)
         ending = await self._around.journal.ending_of(instance.process)
-        self._around.launcher.forget(instance.record, instance.output)
+        last = await self._around.launcher.end(instance.record, instance.output)
         del self._instances[instance.name]
         if instance.stop_wanted:
             self._around.events.add(
                 "stopped", f"{instance.name} stopped: {instance.stop_reason}", unit=self.spec.name
             )
         else:
-            said = f"{instance.stop_reason}; " if instance.stop_reason else ""
-            exit_ = Exit(
-                instance=instance.name,
-                at=time.time(),
-                status=ending.status,
-                signal=ending.signal,
-                reason=said + ending.reason,
-                lines=tuple(instance.output.last_lines),
-            )
-            self._note_exit(exit_, instance.healthy_for)
+            self._note_exit(exit_of(instance, ending, last), instance.healthy_for)
 
     def _on_end(self, task: asyncio.Task[None]) -> None:
         self._ends.discard(task)
@@ -365,6 +378,9 @@ class Unit:
             f"{exit_.instance or self.spec.name} {exit_.reason}; {self.spec.name} {outcome}",
             unit=self.spec.name,
             ends_in_a_row=self._backoff.ends,
+            out_of_memory=exit_.out_of_memory,
+            peak=exit_.peak,
+            limit=exit_.limit,
             lines=list(exit_.lines),
         )
 

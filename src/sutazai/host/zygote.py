@@ -29,6 +29,15 @@ ENVIRONMENT = {
 each instance 32 KiB and is of no use to it."""
 
 
+@dataclass(frozen=True)
+class Confines:
+    """What a new process is held by: the ``doors`` of its control groups, files into which it
+    writes its own id, and how many files it may open at once."""
+
+    doors: tuple[str, ...] = ()
+    open_files: int | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Launch:
     """What a new process shall be: an agent (``entry``) or a program (``command``)."""
@@ -39,6 +48,7 @@ class Launch:
     options: Mapping[str, Any]
     environment: Mapping[str, str]
     directory: str | None
+    confines: Confines
 
 
 class Zygote:

@@ -71,6 +71,17 @@ class Tasks:
         query = select(func.count()).select_from(TaskRow).where(TaskRow.state.in_(OPEN))
         return await self._database.read(lambda session: session.scalar(query) or 0)
 
+    async def open_by_agent(self) -> dict[str, int]:
+        """How many tasks have not ended, by agent; without those that have none."""
+        query = (
+            select(TaskRow.agent, func.count())
+            .where(TaskRow.state.in_(OPEN))
+            .group_by(TaskRow.agent)
+        )
+        return await self._database.read(
+            lambda session: {row[0]: row[1] for row in session.execute(query)}
+        )
+
     async def open_ids(self) -> list[str]:
         """The tasks that have not ended, oldest first."""
         query = select(TaskRow.id).where(TaskRow.state.in_(OPEN)).order_by(TaskRow.created)

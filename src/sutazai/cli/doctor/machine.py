@@ -30,7 +30,6 @@ that are open at once."""
 SHORT = 10.0
 """Percent of the time in which something waits, from which on a machine feels it."""
 
-_NOT_YET = "the host of this version counts what instances take, and holds no limits yet"
 _DELEGATE = "systemd-run --user --scope -p Delegate=yes sutazai up"
 
 
@@ -128,16 +127,15 @@ def cores_finding(cores: Cores) -> Finding:
 
 
 def limits_finding(machine: Machine) -> Finding:
-    """How the memory of an instance could be limited here."""
+    """How instances are held to their limits here."""
     groups = machine.cgroups
     if limits_kind(machine) != "accounting":
         found = f"cgroup {groups.version}, ours to use: {', '.join(groups.writable)}"
-        meaning = f"the kernel could hold each instance to its limit; {_NOT_YET}"
+        meaning = "the kernel holds each instance to its memory, cores and processes"
         return Finding("limits", Level.OK, found, meaning)
+    meaning = "what instances take is counted, and one that takes too much is not held"
     if groups.version == "none":
-        meaning = f"nothing but counting is possible; {_NOT_YET}"
         return Finding("limits", Level.NOTE, "no control groups", meaning)
-    meaning = f"the kernel will not hold instances to a limit for us; {_NOT_YET}"
     return Finding("limits", Level.NOTE, _not_ours(groups), meaning, _limits_fix(machine))
 
 
@@ -151,7 +149,7 @@ def _limits_fix(machine: Machine) -> str:
     if machine.system.container:
         return "start the container with a control group that it may write to"
     if machine.cgroups.version == "v2" and not machine.system.root:
-        return f"for later versions: {_DELEGATE}"
+        return f"start the fleet in a group of its own: {_DELEGATE}"
     return ""
 
 

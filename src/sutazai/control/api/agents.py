@@ -6,13 +6,13 @@ import json
 import time
 from collections.abc import AsyncGenerator
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
-from pydantic import Field
 from starlette.responses import Response
 
+from sutazai.control.api.page import AgentPage, agent_page
 from sutazai.control.api.parts import Parts, PartsDep
 from sutazai.control.api.streams import (
     EVENT_STREAM,
@@ -20,15 +20,13 @@ from sutazai.control.api.streams import (
     handed_through,
     while_connected,
 )
-from sutazai.fleet.desired import Shape
 from sutazai.fleet.errors import SutazaiError, from_dict
-from sutazai.fleet.status import AgentStatus, Event, UnitStatus
+from sutazai.fleet.status import AgentStatus, UnitStatus
 from sutazai.fleet.work import Invocation, Result
 from sutazai.tasks.calls import handed
 from sutazai.tasks.task import check_deadline
 from sutazai.wire import ClientResponse, SseDecoder, Timeout, sse_event
 
-EVENTS_SHOWN = 20
 GRACE = 5.0
 
 router = APIRouter(prefix="/agents", tags=["agents"])
@@ -42,14 +40,6 @@ class Verb(StrEnum):
     RESTART = "restart"
 
 
-class AgentPage(Shape):
-    """One agent with everything about it."""
-
-    status: AgentStatus
-    spec: dict[str, Any] = Field(description="What the fleet file says of it, with defaults.")
-    events: tuple[Event, ...]
-
-
 @router.get("")
 async def list_agents(parts: PartsDep) -> list[AgentStatus]:
     """All agents."""
@@ -58,14 +48,8 @@ async def list_agents(parts: PartsDep) -> list[AgentStatus]:
 
 @router.get("/{name}")
 async def show(parts: PartsDep, name: str) -> AgentPage:
-    """One agent, what is declared of it, and what happened to it last."""
-    spec = parts.agent(name)
-    status = await parts.status.read(memory=True)
-    return AgentPage(
-        status=next(agent for agent in status.agents if agent.name == name),
-        spec=spec.model_dump(mode="json", by_alias=True),
-        events=tuple(await parts.feed.newest(EVENTS_SHOWN, unit=name)),
-    )
+    """One agent: what is declared of it, why it is in its state, and what happened to it last."""
+    return await agent_page(parts, name)
 
 
 @router.get("/{name}/log", response_class=StreamingResponse)

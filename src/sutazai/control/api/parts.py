@@ -14,6 +14,7 @@ from sutazai.control.reconciler import Reconciler
 from sutazai.control.settings import Settings
 from sutazai.control.status import StatusReader
 from sutazai.fleet.errors import NotFound
+from sutazai.fleet.explain import did_you_mean
 from sutazai.fleet.spec import Agent
 from sutazai.store import Revisions, Runs, Tasks
 from sutazai.tasks.artifacts import ArtifactFolder
@@ -57,7 +58,9 @@ class Parts:
         try:
             return self.settings.fleet.agents[name]
         except KeyError:
-            raise NotFound(f"there is no agent {name!r}", hint="sutazai agents list") from None
+            near = did_you_mean(name, self.settings.fleet.agents)
+            hint = "\n".join(line for line in (near, "sutazai agents list") if line)
+            raise NotFound(f"there is no agent {name!r}", hint=hint) from None
 
 
 def _parts(request: Request) -> Parts:

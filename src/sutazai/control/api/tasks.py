@@ -31,6 +31,12 @@ async def list_tasks(
     return await parts.work.tasks.newest(state=state, agent=agent, limit=limit)
 
 
+@router.get("/open")
+async def count_open(parts: PartsDep) -> dict[str, int]:
+    """How many tasks have not ended, by agent."""
+    return await parts.work.tasks.open_by_agent()
+
+
 @router.get("/{task_id}")
 async def show(parts: PartsDep, task_id: str) -> Task:
     """One task."""

@@ -97,7 +97,7 @@ class Doors:
         if passage.is_health:
             return await self._health(agent, passage)
         work = work_of(request.headers, caller, self._tasks, self._clock())
-        return await self._work(agent, passage.serving(work.task), work)
+        return await self._work(agent, passage.serving(work), work)
 
     async def _health(self, agent: str, passage: Passage) -> Response:
         """How a ready instance does; nobody is woken for it."""

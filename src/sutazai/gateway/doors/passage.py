@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
-from sutazai.gateway.callers.handed import PREFIX, TASK
+from sutazai.gateway.callers.handed import PREFIX, PRIORITY, TASK
+from sutazai.gateway.callers.tasks import Work
 from sutazai.wire import Headers, Request
 
 BUFFERED_MAX = 1024 * 1024
@@ -33,9 +34,12 @@ class Passage:
     def is_health(self) -> bool:
         return self.method == "GET" and self.target.partition("?")[0] == "/health"
 
-    def serving(self, task: str) -> Passage:
-        """The same for an agent that is told which task it serves."""
-        return Passage(self.method, self.target, self.headers.with_(TASK, task), self.body)
+    def serving(self, work: Work) -> Passage:
+        """The same for an agent that is told which task it serves, and how much that matters."""
+        headers = self.headers.with_(TASK, work.task)
+        if work.priority is not None:
+            headers = headers.with_(PRIORITY, work.priority.value)
+        return Passage(self.method, self.target, headers, self.body)
 
 
 async def passage_of(request: Request, target: str) -> Passage:

@@ -54,10 +54,15 @@ class Groups:
 
     def memory_limit(self) -> int | None:
         """The lowest memory limit that holds for us, in bytes."""
+        return min((limit for _, limit in self.bounded()), default=None)
+
+    def bounded(self) -> Iterator[tuple[Path, int]]:
+        """Each group whose memory limit holds for us, with the limit in bytes."""
         files = [folder / "memory.max" for folder in self._line("")]
         files += [folder / "memory.limit_in_bytes" for folder in self._line("memory")]
-        found = [limit for file in files if (limit := number(file)) is not None]
-        return min((limit for limit in found if limit < _UNLIMITED), default=None)
+        for file in files:
+            if (limit := number(file)) is not None and limit < _UNLIMITED:
+                yield file.parent, limit
 
     def cpu_quota(self) -> float | None:
         """The lowest quota of CPU time that holds for us, in cores."""

@@ -35,7 +35,7 @@ def read_machine(root: Path = ROOT, *, writable: Writable = may_write) -> Machin
     groups = read_groups(root)
     return Machine(
         system=read_system(root),
-        memory=_memory(root, groups),
+        memory=read_memory(root, groups),
         cores=_cores(root, groups),
         cgroups=groups.facts(writable),
         pressure=_pressure(root),
@@ -69,7 +69,8 @@ def _container(root: Path) -> str | None:
     return text(root / "run/systemd/container").strip() or None
 
 
-def _memory(root: Path, groups: Groups) -> Memory:
+def read_memory(root: Path, groups: Groups) -> Memory:
+    """Main memory, and what our control group may take of it."""
     told = fields(root / "proc/meminfo")
     return Memory(
         total=_kibibytes(told, "MemTotal"),
@@ -105,12 +106,13 @@ def _count(ranges: str) -> int:
 def _pressure(root: Path) -> Pressure:
     folder = root / "proc/pressure"
     return Pressure(
-        cpu=_some(folder / "cpu"), memory=_some(folder / "memory"), io=_some(folder / "io")
+        cpu=stalled(folder / "cpu"), memory=stalled(folder / "memory"), io=stalled(folder / "io")
     )
 
 
-def _some(path: Path) -> float | None:
-    """From ``some avg10=1.53 avg60=…``, the first number."""
+def stalled(path: Path) -> float | None:
+    """Percent of the last 10 s in which something waited, as a file of PSI tells it: the first
+    number of ``some avg10=1.53 avg60=…``."""
     for line in text(path).splitlines():
         words = line.split()
         if words[:1] == ["some"] and len(words) > 1 and words[1].startswith("avg10="):

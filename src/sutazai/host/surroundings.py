@@ -1,0 +1,34 @@
+"""What every unit of one machine shares."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sutazai.fleet.desired import DesiredUnit
+from sutazai.host.endpoints import Endpoints
+from sutazai.host.events import Events
+from sutazai.host.exits import ExitJournal
+from sutazai.host.launcher import Launcher
+from sutazai.wire import Client
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What units reach of their machine.
+
+    Args:
+        blocked_by: the names of what a unit depends on that is not well.
+        held: what a unit has to wait for beside these before it starts an instance, empty where
+            there is nothing; it is told whether somebody called for the unit.
+        changed: called with a unit's name when its state may be another one.
+    """
+
+    launcher: Launcher
+    journal: ExitJournal
+    endpoints: Endpoints
+    events: Events
+    client: Client
+    blocked_by: Callable[[DesiredUnit], tuple[str, ...]]
+    held: Callable[[DesiredUnit, bool], str]
+    changed: Callable[[str], None]
