@@ -15,14 +15,14 @@ from sutazai.cli.chaos.doing import Deed, Doer, describe
 from sutazai.cli.chaos.ledger import Ledger
 from sutazai.cli.chaos.victims import Victims
 from sutazai.cli.client import Control, with_control
+from sutazai.cli.gateway_link import connected
 from sutazai.cli.options import JsonOption, StateOption
 from sutazai.cli.output import FAILED, print_json
-from sutazai.fleet.chaos import Chaos, Connections, parse_chaos, random_chaos
+from sutazai.fleet.chaos import Action, Chaos, Connections, parse_chaos, random_chaos
 from sutazai.fleet.errors import BadInput, NotFound
 from sutazai.fleet.ids import new_tag
 from sutazai.fleet.spec import Runtime
 from sutazai.fleet.units import parse_duration
-from sutazai.wire import Address, Client
 
 AGENTS_MAX = 12
 """Agents that get tasks, drawn by lot."""
@@ -96,14 +96,13 @@ async def _run(control: Control, plan: Chaos, *, quiet: bool) -> dict[str, Any]:
     chance = Random(plan.seed)  # noqa: S311 (no secret)
     victims = Victims(control, chance)
     ledger = Ledger(control, await _workers(victims, chance), f"chaos-{new_tag(8)}")
-    async with Client() as client:
-        gateway = Address.parse(f"unix:{control.places.gateway_socket}")
+    async with connected(control.places) as gateway:
 
         async def trouble(order: Connections) -> None:
             value = {
                 "drop": order.drop, "delay": order.delay, "lasts": order.lasts, "seed": plan.seed
             }  # fmt: skip
-            await client.call("PUT", gateway, "/trouble", value)
+            await gateway.put("/trouble", value)
 
         doer = Doer(victims, trouble, time.monotonic())
         await _break(plan, doer, ledger, quiet=quiet)
@@ -153,7 +152,7 @@ async def _break(plan: Chaos, doer: Doer, ledger: Ledger, *, quiet: bool) -> Non
         doer.undo()
 
 
-async def _do_at(doer: Doer, action: Any, *, quiet: bool) -> None:
+async def _do_at(doer: Doer, action: Action, *, quiet: bool) -> None:
     await asyncio.sleep(max(0.0, doer.begun + action.at - time.monotonic()))
     if not quiet:
         print(f"{action.at:6.1f} s  {describe(action)}", flush=True)

@@ -51,6 +51,10 @@ class GatewayApi:
     async def post(self, path: str) -> Any:
         return await self._call("POST", path)
 
+    async def put(self, path: str, value: Any) -> Any:
+        """JSON answer to ``value`` (JSON-ready)."""
+        return await self._call("PUT", path, value)
+
     async def delete(self, path: str) -> Any:
         return await self._call("DELETE", path)
 
@@ -63,10 +67,12 @@ class GatewayApi:
             body = await response.read()
         return Replayed(response.status, dict(response.headers), body)
 
-    async def _call(self, method: str, target: str) -> Any:
+    async def _call(self, method: str, target: str, value: Any = None) -> Any:
         try:
             async with asyncio.timeout(ANSWER_WITHIN):
-                return await self._client.call(method, self._address, target, timeout=PATIENT)
+                return await self._client.call(
+                    method, self._address, target, value, timeout=PATIENT
+                )
         except TimeoutError as error:
             raise DeadlineExceeded(
                 f"the gateway did not answer within {ANSWER_WITHIN:g} s"
@@ -101,14 +107,15 @@ def with_gateway(state: Path | None, work: Callable[[GatewayApi], Awaitable[T]])
     places = meant(state)
 
     async def connect_and_work() -> T:
-        async with _connected(places) as api:
+        async with connected(places) as api:
             return await work(api)
 
     return asyncio.run(connect_and_work())
 
 
 @asynccontextmanager
-async def _connected(places: Places) -> AsyncIterator[GatewayApi]:
+async def connected(places: Places) -> AsyncIterator[GatewayApi]:
+    """The API of the gateway on ``places``. Raises NotRunning where none answers."""
     async with Client() as client:
         try:
             yield GatewayApi(client, places)

@@ -11,10 +11,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from sutazai.cli.chaos.hogs import Hog, free_memory
+from sutazai.cli.chaos.hogs import Hog
 from sutazai.cli.chaos.victims import Victim, Victims
 from sutazai.fleet.chaos import Action, Connections, Cpu, Freeze, Kill, Memory
 from sutazai.fleet.errors import SutazaiError
+from sutazai.host.machine import read_machine
 
 BACK_WITHIN = 60.0
 """Seconds that a killed process has to be replaced until that is called a failure."""
@@ -75,7 +76,7 @@ class Doer:
             case Freeze():
                 await self._freeze(await self._hit(action, deed), action.lasts)
             case Memory():
-                await self._hog([Hog.of_memory(action.size or free_memory() // 4)], action.lasts)
+                await self._hog([Hog.of_memory(action.size or _a_quarter())], action.lasts)
             case Cpu():
                 await self._hog([Hog.of_cpu() for _ in range(action.cores)], action.lasts)
             case Connections():
@@ -136,6 +137,11 @@ class Doer:
         if hog in self._hogs:
             self._hogs.discard(hog)
             hog.end()
+
+
+def _a_quarter() -> int:
+    """A quarter of the bytes that can be had now."""
+    return read_machine().memory.available // 4
 
 
 def describe(action: Action) -> str:

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 from typing import Self
 
 _MEMORY = """
@@ -55,13 +54,3 @@ class Hog:
         self._process.wait()
         if self._process.stdin is not None:
             self._process.stdin.close()
-
-
-def free_memory() -> int:
-    """Bytes that can be had now; nothing where the machine does not tell."""
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-    except OSError:
-        return 0
-    found = next((line for line in lines if line.startswith("MemAvailable:")), "0 0")
-    return int(found.split()[1]) * 1024
