@@ -7,12 +7,17 @@ it is whole, empty line and all, so that another one can follow it.
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 
 from sutazai.fleet.errors import BadPeer
-from sutazai.gateway.dialects.streams import Relay, write_json
+from sutazai.gateway.dialects.neutral import JsonObject
+from sutazai.gateway.dialects.streams import Relay, read_frame, write_json
 from sutazai.wire import sse_event
 
 DONE = b"[DONE]"
+
+Find = Callable[[bytes], object | None]
+"""Something where it is found, else None."""
 
 
 class SseRelay(Relay):
@@ -41,6 +46,39 @@ class SseRelay(Relay):
     @abstractmethod
     def _look_at_frame(self, frame: bytes) -> bool:
         """Whether the frame ends the answer. Raises BackendFailed or BadPeer."""
+
+
+class NamedSseRelay(SseRelay):
+    """Passes on events that have names, of which nearly all are pieces of the answer.
+
+    Attributes:
+        plain: how an event begins that is such a piece and nothing else.
+        tells: finds what makes a frame worth parsing. Inside a text these marks stand with their
+            quotes escaped.
+        piece: finds what makes another frame a piece of the answer.
+    """
+
+    plain: bytes
+    tells: Find
+    piece: Find
+
+    def _is_plain(self, data: bytes) -> bool:
+        return (
+            data.startswith(self.plain)
+            and data.endswith(b"}\n\n")
+            and data.count(b"\n") == 3
+            and not self.tells(data)
+        )
+
+    def _look_at_frame(self, frame: bytes) -> bool:
+        if not self.tells(frame):
+            self._pieces += self.piece(frame) is not None
+            return False
+        return self._heard(read_frame(frame))
+
+    @abstractmethod
+    def _heard(self, value: JsonObject) -> bool:
+        """Whether a frame that is worth parsing ends the answer. Raises BackendFailed."""
 
 
 def sse(value: object, event: str | None = None) -> bytes:

@@ -6,13 +6,9 @@ import re
 
 from sutazai.fleet.errors import BadPeer
 from sutazai.gateway.dialects.neutral import Form, JsonObject, Usage
-from sutazai.gateway.dialects.sse import SseRelay
-from sutazai.gateway.dialects.streams import count, read_frame
+from sutazai.gateway.dialects.sse import NamedSseRelay
+from sutazai.gateway.dialects.streams import count
 from sutazai.gateway.failures import BackendFailed, inband_failure
-
-# Inside a text these marks stand with their quotes escaped.
-_TELLS = re.compile(rb'"(?:error|message_start|message_delta|message_stop)"').search
-_PIECE = re.compile(rb'"type": ?"content_block_delta"').search
 
 
 def check(form: Form, value: JsonObject) -> Usage:
@@ -50,8 +46,12 @@ def read_usage(holder: JsonObject, before: Usage) -> Usage:
     )
 
 
-class MessagesRelay(SseRelay):
+class MessagesRelay(NamedSseRelay):
     """Passes the events of a message on."""
+
+    plain = b"event: content_block_delta\ndata: {"
+    tells = re.compile(rb'"(?:error|message_start|message_delta|message_stop)"').search
+    piece = re.compile(rb'"type": ?"content_block_delta"').search
 
     def __init__(self) -> None:
         super().__init__()
@@ -64,19 +64,7 @@ class MessagesRelay(SseRelay):
             return self._told
         return Usage(self._prompt.prompt_tokens, self._pieces, self._prompt.cached_tokens)
 
-    def _is_plain(self, data: bytes) -> bool:
-        return (
-            data.startswith(b"event: content_block_delta\ndata: {")
-            and data.endswith(b"}\n\n")
-            and data.count(b"\n") == 3
-            and not _TELLS(data)
-        )
-
-    def _look_at_frame(self, frame: bytes) -> bool:
-        if not _TELLS(frame):
-            self._pieces += _PIECE(frame) is not None
-            return False
-        value = read_frame(frame)
+    def _heard(self, value: JsonObject) -> bool:
         raise_inband(value)
         kind, message = value.get("type"), value.get("message")
         if kind == "message_start" and isinstance(message, dict):

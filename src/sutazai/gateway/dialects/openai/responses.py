@@ -8,15 +8,11 @@ from typing import Any
 from sutazai.fleet.errors import BadPeer
 from sutazai.gateway.dialects.neutral import JsonObject, Usage
 from sutazai.gateway.dialects.openai.answers import raise_inband
-from sutazai.gateway.dialects.sse import SseRelay
-from sutazai.gateway.dialects.streams import count, read_frame
+from sutazai.gateway.dialects.sse import NamedSseRelay
+from sutazai.gateway.dialects.streams import count
 from sutazai.gateway.failures import BackendFailed, inband_failure
 
 _ENDS = ("response.completed", "response.incomplete")
-
-# Inside a text these marks stand with their quotes escaped.
-_TELLS = re.compile(rb'"(?:error|response\.(?:completed|incomplete|failed))"').search
-_PIECE = re.compile(rb'"type": ?"response\.[a-z_.]+\.delta"').search
 
 
 def check(value: JsonObject) -> Usage:
@@ -36,22 +32,14 @@ def read_usage(response: JsonObject) -> Usage:
     return Usage(count(usage.get("input_tokens")), count(usage.get("output_tokens")), cached)
 
 
-class ResponsesRelay(SseRelay):
+class ResponsesRelay(NamedSseRelay):
     """Passes the events of a response on."""
 
-    def _is_plain(self, data: bytes) -> bool:
-        return (
-            data.startswith(b"event: response.output_text.delta\ndata: {")
-            and data.endswith(b"}\n\n")
-            and data.count(b"\n") == 3
-            and not _TELLS(data)
-        )
+    plain = b"event: response.output_text.delta\ndata: {"
+    tells = re.compile(rb'"(?:error|response\.(?:completed|incomplete|failed))"').search
+    piece = re.compile(rb'"type": ?"response\.[a-z_.]+\.delta"').search
 
-    def _look_at_frame(self, frame: bytes) -> bool:
-        if not _TELLS(frame):
-            self._pieces += _PIECE(frame) is not None
-            return False
-        value = read_frame(frame)
+    def _heard(self, value: JsonObject) -> bool:
         kind = value.get("type")
         if kind == "error":  # its words stand in the frame itself, or in an object of their own
             raise BackendFailed(inband_failure(value.get("error") or value))
