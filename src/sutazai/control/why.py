@@ -9,7 +9,7 @@ from datetime import datetime
 from sutazai.fleet.spec import Agent, Runtime, Temperature
 from sutazai.fleet.status import AgentStatus, Event, State
 from sutazai.fleet.units import format_duration
-from sutazai.host.backoff import delay
+from sutazai.host.units.backoff import delay
 
 ENDS = ("ended", "failed")
 """Kinds of events that tell of an instance which ended though nobody wanted that."""

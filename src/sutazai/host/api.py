@@ -14,9 +14,9 @@ from sutazai.fleet.errors import BadInput
 from sutazai.fleet.facts import Wake
 from sutazai.fleet.status import HostStatus, PressureStatus, UnitStatus
 from sutazai.host.events import Events
+from sutazai.host.instances.output import Log
 from sutazai.host.limits import Limits
-from sutazai.host.output import Log
-from sutazai.host.supervisor import Supervisor
+from sutazai.host.units.supervisor import Supervisor
 from sutazai.wire import Request, Response, Router, json_response
 
 LINES = 100

@@ -13,7 +13,8 @@ from sutazai.fleet.places import Places
 from sutazai.host.api import HostApi
 from sutazai.host.endpoints import Endpoints
 from sutazai.host.events import Events
-from sutazai.host.launcher import Launcher
+from sutazai.host.instances.launcher import Launcher
+from sutazai.host.instances.zygote import Zygote
 from sutazai.host.limits import choose, keep_growing
 from sutazai.host.pressure.ending import Ender
 from sutazai.host.pressure.levels import Reading
@@ -21,8 +22,7 @@ from sutazai.host.pressure.measuring import measure_by
 from sutazai.host.pressure.policy import Policy
 from sutazai.host.pressure.reading import MemoryReader, own_memory
 from sutazai.host.pressure.watch import Watch
-from sutazai.host.supervisor import Supervisor
-from sutazai.host.zygote import Zygote
+from sutazai.host.units.supervisor import Supervisor
 from sutazai.wire import Address, Client, Server
 
 

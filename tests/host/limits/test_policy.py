@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from sutazai.fleet.declared import Priority
 from sutazai.fleet.desired import Kind, Standing
-from sutazai.host.exits import Ending
+from sutazai.host.instances.exits import Ending
 from sutazai.host.limits import Usage, judge, limit_of, reservation
 from sutazai.host.limits.reservation import STEP, grown
 from tests.host.machine import agent, command

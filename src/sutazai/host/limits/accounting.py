@@ -10,9 +10,9 @@ import contextlib
 import os
 import signal
 
+from sutazai.host.instances.process import stat_fields
 from sutazai.host.limits.interface import Limit, Usage
 from sutazai.host.machine.facts import LimitsKind
-from sutazai.host.process import stat_fields
 
 TICKS = os.sysconf("SC_CLK_TCK")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sutazai.fleet.units import format_size
-from sutazai.host.exits import Ending
+from sutazai.host.instances.exits import Ending
 from sutazai.host.limits.interface import Usage
 
 KILLED = 128 + 9

@@ -9,11 +9,11 @@ from sutazai.fleet.declared import Priority
 from sutazai.fleet.desired import Kind
 from sutazai.fleet.spec import Temperature
 from sutazai.fleet.status import State
-from sutazai.host.instance import Instance
+from sutazai.host.instances.instance import Instance
 from sutazai.host.pressure.choice import Candidate, highest
 from sutazai.host.pressure.growth import Growth
 from sutazai.host.pressure.policy import Withheld
-from sutazai.host.unit import Unit
+from sutazai.host.units.unit import Unit
 
 
 def candidates_of(

@@ -11,14 +11,14 @@ from sutazai.fleet.spec import Runtime
 from sutazai.fleet.status import Level, State
 from sutazai.fleet.units import format_size
 from sutazai.host.events import Events
-from sutazai.host.instance import Instance
+from sutazai.host.instances.instance import Instance
 from sutazai.host.pressure.choice import Candidate, may_end
 from sutazai.host.pressure.levels import Reading
 from sutazai.host.pressure.policy import End
 from sutazai.host.pressure.telling import tell
 from sutazai.host.pressure.words import DONE, account_of, reason_of
-from sutazai.host.supervisor import Supervisor
-from sutazai.host.unit import Unit
+from sutazai.host.units.supervisor import Supervisor
+from sutazai.host.units.unit import Unit
 from sutazai.wire import Client
 
 ENDED = "ended"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from sutazai.host.instance import Instance
-from sutazai.host.launcher import Launcher
+from sutazai.host.instances.instance import Instance
+from sutazai.host.instances.launcher import Launcher
 from sutazai.host.memory import proportional
 
 Measure = Callable[[Sequence[Instance]], Awaitable[Mapping[str, int]]]

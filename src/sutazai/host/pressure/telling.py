@@ -7,8 +7,8 @@ import json
 
 from sutazai.fleet.errors import SutazaiError
 from sutazai.fleet.status import Level
-from sutazai.host.instance import Instance
-from sutazai.host.probes import load_of
+from sutazai.host.instances.instance import Instance
+from sutazai.host.instances.probes import load_of
 from sutazai.wire import Address, Client
 
 HEARS = 2.0

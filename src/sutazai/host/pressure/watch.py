@@ -20,7 +20,7 @@ from sutazai.host.pressure.measuring import Measure
 from sutazai.host.pressure.own import cap_of, should_leave
 from sutazai.host.pressure.policy import Changed, Decision, End, GiveBack, Observation, Policy
 from sutazai.host.pressure.words import figures_of
-from sutazai.host.supervisor import Supervisor
+from sutazai.host.units.supervisor import Supervisor
 
 NEARLY = PERCENT[Level.WARNING] - MARGIN
 """Percent from which instances are measured, so that their growth is known when it matters."""

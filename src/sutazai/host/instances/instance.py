@@ -10,10 +10,10 @@ from collections.abc import Awaitable, Callable
 from sutazai.fleet.declared import Priority
 from sutazai.fleet.desired import DesiredUnit
 from sutazai.fleet.status import InstanceStatus, State
-from sutazai.host.launcher import Started
-from sutazai.host.lifecycle import Seen
+from sutazai.host.instances.launcher import Started
+from sutazai.host.instances.probes import Health, check
 from sutazai.host.limits import Usage, reservation
-from sutazai.host.probes import Health, check
+from sutazai.host.units.lifecycle import Seen
 from sutazai.wire import Client
 
 START_CHECKS = 0.05

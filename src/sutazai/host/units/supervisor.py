@@ -14,13 +14,13 @@ from sutazai.fleet.status import State, UnitStatus
 from sutazai.host.desired import DesiredFile
 from sutazai.host.endpoints import Endpoints
 from sutazai.host.events import Events
-from sutazai.host.exits import ExitJournal
-from sutazai.host.launcher import Launcher
+from sutazai.host.instances.exits import ExitJournal
+from sutazai.host.instances.launcher import Launcher
+from sutazai.host.instances.output import Log
+from sutazai.host.instances.records import Record
 from sutazai.host.memory import proportional
-from sutazai.host.output import Log
-from sutazai.host.records import Record
-from sutazai.host.surroundings import Surroundings
-from sutazai.host.unit import Unit
+from sutazai.host.units.surroundings import Surroundings
+from sutazai.host.units.unit import Unit
 from sutazai.wire import Client
 
 STOP_ORDER = (Kind.AGENT, Kind.SERVICE, Kind.PLANE)

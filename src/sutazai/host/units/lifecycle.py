@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sutazai.fleet.status import State
-from sutazai.host.backoff import Backoff
+from sutazai.host.units.backoff import Backoff
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from sutazai.fleet.spec import Temperature
-from sutazai.host.temperature import Demand, wanted
+from sutazai.host.units.temperature import Demand, wanted
 
 ASLEEP = Demand(
     now=1000.0,

@@ -15,7 +15,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from sutazai.fleet.places import Places
-from sutazai.host.process import ProcessId
+from sutazai.host.instances.process import ProcessId
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 from sutazai.fleet.status import Exit
-from sutazai.host.exits import Ending
-from sutazai.host.instance import Instance
+from sutazai.host.instances.exits import Ending
+from sutazai.host.instances.instance import Instance
 from sutazai.host.limits import Usage, judge
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from sutazai.fleet.errors import Failed
-from sutazai.host.process import Process, ProcessId, boot_id
+from sutazai.host.instances.process import Process, ProcessId, boot_id
 
 MODULE = "sutazai.agent.zygote"
 FORK_DEADLINE = 10.0

@@ -17,11 +17,11 @@ from sutazai.fleet.ids import new_tag
 from sutazai.fleet.places import Places
 from sutazai.fleet.secrets import resolve_secret
 from sutazai.fleet.spec import Runtime
+from sutazai.host.instances.output import Log, Output
+from sutazai.host.instances.process import Process
+from sutazai.host.instances.records import Record, Records
+from sutazai.host.instances.zygote import Confines, Launch, Zygote
 from sutazai.host.limits import Limits, Usage, dissolve, limit_of, sweep
-from sutazai.host.output import Log, Output
-from sutazai.host.process import Process
-from sutazai.host.records import Record, Records
-from sutazai.host.zygote import Confines, Launch, Zygote
 
 BACKLOG = 256
 PORT = "{port}"

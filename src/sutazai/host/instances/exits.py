@@ -10,7 +10,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 
-from sutazai.host.process import Process, ProcessId
+from sutazai.host.instances.process import Process, ProcessId
 
 REMEMBERED = 4096
 TRIES = 8

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sutazai.host.backoff import CAP, HEALTHY_FOR, JITTER, LIMIT, Backoff, delay
+from sutazai.host.units.backoff import CAP, HEALTHY_FOR, JITTER, LIMIT, Backoff, delay
 
 
 def ended(backoff: Backoff, *, now: float = 0.0, healthy_for: float = 0.0) -> Backoff:

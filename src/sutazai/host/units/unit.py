@@ -12,15 +12,15 @@ from sutazai.fleet.errors import BadInput, DeadlineExceeded, Failed, NotFound, U
 from sutazai.fleet.facts import Endpoint
 from sutazai.fleet.spec import Runtime, Temperature
 from sutazai.fleet.status import Exit, State, UnitStatus
-from sutazai.host import lifecycle, temperature
-from sutazai.host.backoff import Backoff
 from sutazai.host.bell import Bell
-from sutazai.host.ends import exit_of
-from sutazai.host.instance import Instance
-from sutazai.host.launcher import Started
-from sutazai.host.output import Log
-from sutazai.host.programs import missing_program
-from sutazai.host.surroundings import Surroundings
+from sutazai.host.instances.ends import exit_of
+from sutazai.host.instances.instance import Instance
+from sutazai.host.instances.launcher import Started
+from sutazai.host.instances.output import Log
+from sutazai.host.units import lifecycle, temperature
+from sutazai.host.units.backoff import Backoff
+from sutazai.host.units.programs import missing_program
+from sutazai.host.units.surroundings import Surroundings
 
 WAKE_DEADLINE = 30.0
 WAKE_TRIES = 3

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from sutazai.fleet.desired import DesiredUnit
 from sutazai.host.endpoints import Endpoints
 from sutazai.host.events import Events
-from sutazai.host.exits import ExitJournal
-from sutazai.host.launcher import Launcher
+from sutazai.host.instances.exits import ExitJournal
+from sutazai.host.instances.launcher import Launcher
 from sutazai.wire import Client
 
 

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sutazai.fleet.status import State
-from sutazai.host.backoff import Backoff
-from sutazai.host.lifecycle import LookAgain, Observation, Seen, Start, Stop, decide
+from sutazai.host.units.backoff import Backoff
+from sutazai.host.units.lifecycle import LookAgain, Observation, Seen, Start, Stop, decide
 
 NEW, OLD = "new", "old"
 
