@@ -15,8 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-OFFSETS = (0, 94, 290, 300, 589)
-"""Ports that a fleet takes, relative to its base: control, gateway, agents."""
+OFFSETS = (0, 1, 94, 290, 300, 589)
+"""Ports that a fleet takes, relative to its base: control, dashboard, gateway, agents."""
 
 
 class Fleet:
@@ -48,9 +48,10 @@ class Fleet:
             command, env=self.environment, timeout=timeout, text=True, capture_output=True
         )
 
-    def up(self, *more: str) -> subprocess.CompletedProcess[str]:
+    def up(self, *more: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
         file = ("-f", str(self.file)) if self.file else ()
-        return self.cli("up", "--detach", "--port-base", str(self.port_base), *file, *more)
+        base = ("--port-base", str(self.port_base))
+        return self.cli("up", "--detach", *base, *file, *more, timeout=timeout)
 
     def must(self, *arguments: str, timeout: float = 60) -> str:
         """What a command prints; fails the test with all it said where it fails."""
@@ -84,7 +85,7 @@ class Fleet:
         return found
 
     def stop(self) -> None:
-        self.cli("down")
+        self.cli("down", timeout=120)
         left = self.processes()
         shutil.rmtree(self.folder, ignore_errors=True)
         assert not left, f"processes left: {left}"

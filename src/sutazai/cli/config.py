@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from typing import Any
 
 from sutazai.fleet.errors import BadInput, NotRunning
 from sutazai.fleet.places import Places
+from sutazai.fleet.spec import Ports
 
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (where to call who listens there)
 
 
 @dataclass(frozen=True)
 class Listening:
-    """Where the fleet listens: one address, and the ports of control and gateway."""
+    """Where the fleet listens: one address, and the ports of control, gateway and, where it is
+    installed, the dashboard."""
 
     host: str
     control: int
     gateway: int
+    web: int | None = None
+
+    @classmethod
+    def of(cls, ports: Ports) -> Listening:
+        """What the fleet file declares, as far as it is installed."""
+        web = ports.web if find_spec("nicegui") else None
+        return cls(ports.host, ports.control, ports.gateway, web)
 
     def url(self, port: int) -> str:
         """The base URL of one of the ports, as a program on this machine calls it."""

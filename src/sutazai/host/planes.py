@@ -1,4 +1,4 @@
-"""The units that belong to the house itself on every machine: gateway and control."""
+"""The units that belong to the house itself: gateway, control and, where installed, dashboard."""
 
 from __future__ import annotations
 
@@ -19,10 +19,14 @@ def planes(places: Places) -> list[DesiredUnit]:
     """What the host starts without being told: who could tell it is among them."""
     ports = json.loads(places.config.read_text())["ports"]
     control = f"http://{ports['host']}:{ports['control']}"
-    return [
+    found = [
         _plane("gateway", places, f"unix:{places.gateway_socket}", "/stats"),
         _plane("control", places, control, "/health"),
     ]
+    if (web := ports.get("web")) is not None:
+        dashboard = _plane("web", places, f"http://{ports['host']}:{web}", "/health")
+        found.append(dashboard.model_copy(update={"standing": Standing.CRITICAL}))
+    return found
 
 
 def _plane(name: str, places: Places, address: str, path: str) -> DesiredUnit:

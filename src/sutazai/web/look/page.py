@@ -1,0 +1,105 @@
+"""The frame that every page stands in."""
+
+from __future__ import annotations
+
+import html
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+from nicegui import ui
+
+from sutazai.web.feed import Feed, View
+from sutazai.web.look.words import ago
+
+PAGES = (
+    ("/", "Overview"),
+    ("/agents", "Agents"),
+    ("/gateway", "Gateway"),
+    ("/work", "Work"),
+    ("/events", "Events"),
+)
+EVERY = 1.0
+"""Seconds between two updates of an open page."""
+
+Show = Callable[[View], Awaitable[None] | None]
+
+
+@cache
+def style() -> str:
+    """The style sheet."""
+    return (Path(__file__).parent / "style.css").read_text(encoding="utf-8")
+
+
+def plain_page(title: str, body: str) -> str:
+    """A page that needs no connection; ``body`` is HTML."""
+    dark = "matchMedia('(prefers-color-scheme: dark)').matches"
+    return f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)} · SutazAI</title>
+<meta name="viewport" content="width=device-width, initial-scale=1"><style>{style()}</style></head>
+<body class="entry"><script>if ({dark}) document.body.classList.add('body--dark')</script>
+<main>{body}</main></body></html>"""
+
+
+@contextmanager
+def page(title: str, here: str, feed: Feed) -> Iterator[Updates]:
+    """The frame of a page, to be filled inside the block.
+
+    ``here`` is the path of the page that it belongs to. What is given to ``Updates.show`` is called
+    with the fleet as it is, at once and then every second.
+    """
+    ui.page_title(f"{title} · SutazAI")
+    ui.add_css(style())
+    updates = Updates(feed)
+    with ui.header(), ui.element("nav").classes("top").props('aria-label="pages"'):
+        fleet = feed.view.status.fleet if feed.view.status else "SutazAI"
+        ui.html(f"<strong>{html.escape(fleet)}</strong>", sanitize=False)
+        for path, name in PAGES:
+            link = ui.link(name, path)
+            if path == here:
+                link.props('aria-current="page"')
+        with ui.element("div").classes("end"):
+            _dark_switch()
+    with ui.element("main").classes("grid"):
+        notice = ui.label().classes("notice").props('role="alert"')
+        notice.set_visibility(False)
+        updates.show(lambda view: _tell(notice, view))
+        yield updates
+    ui.timer(EVERY, updates.update)
+
+
+class Updates:
+    """Calls what a page shows with each new look at the fleet."""
+
+    def __init__(self, feed: Feed) -> None:
+        self._feed = feed
+        self._shows: list[Show] = []
+
+    def show(self, show: Show) -> None:
+        """``show`` is called with each new view."""
+        self._shows.append(show)
+
+    async def update(self) -> None:
+        """Looks, and shows what there is."""
+        view = await self._feed.look()
+        for show in self._shows:
+            if (more := show(view)) is not None:
+                await more
+
+
+def _tell(notice: ui.label, view: View) -> None:
+    notice.set_visibility(bool(view.trouble))
+    if view.trouble:
+        seen = ago(time.time() - view.seen) if view.seen else "never"
+        notice.set_text(f"Control does not answer ({view.trouble}). Last seen: {seen}.")
+
+
+def _dark_switch() -> None:
+    dark = ui.dark_mode(value=None)
+
+    def turn() -> None:
+        dark.set_value(not dark.value)
+
+    ui.button("Dark or light", on_click=turn).props("flat dense no-caps color=primary")

@@ -1,0 +1,74 @@
+"""Pieces of HTML that several pages show. Pure; every text from outside is escaped here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+from urllib.parse import quote
+
+from sutazai.fleet.status import Event, State
+from sutazai.web.look.words import clock, colour
+
+
+def figure(value: str, what: str, *, meter: float | None = None, tone: str = "") -> str:
+    """One large figure; ``meter`` from 0 to 1 draws how much of something is in use."""
+    return (
+        f'<div class="panel figure"><div class="value">{escape(value)}</div>'
+        f'<div class="what">{escape(what)}</div>{_meter(meter, what, tone)}</div>'
+    )
+
+
+def state(name: State | str) -> str:
+    """A state as a coloured word."""
+    return f'<span class="state {colour(name)}">{escape(str(name))}</span>'
+
+
+def agent_link(name: str) -> str:
+    """The way to an agent's page."""
+    return f'<a href="/agents/{quote(name)}">{escape(name)}</a>'
+
+
+def events(shown: Iterable[Event]) -> str:
+    """Events as a table, in the order given."""
+    rows = [
+        (escape(clock(one.at)), agent_link(one.unit) if one.unit else "", escape(one.message))
+        for one in shown
+    ]
+    return table(("time", "unit", "what happened"), rows, empty="Nothing has happened yet.")
+
+
+def table(
+    head: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    numbers: Sequence[int] = (),
+    empty: str,
+) -> str:
+    """A table; ``rows`` are HTML already, ``numbers`` the columns to be set to the right."""
+    if not rows:
+        return f'<p class="faint">{escape(empty)}</p>'
+    marks = [' class="number"' if column in numbers else "" for column in range(len(head))]
+    top = "".join(
+        f'<th scope="col"{mark}>{escape(text)}</th>' for text, mark in zip(head, marks, strict=True)
+    )
+    body = "".join(_row(cells, marks) for cells in rows)
+    return (
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(head[0])} and more">'
+        f'<table class="plain"><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
+    )
+
+
+def _row(cells: Sequence[str], marks: Sequence[str]) -> str:
+    shown = "".join(f"<td{mark}>{cell}</td>" for cell, mark in zip(cells, marks, strict=True))
+    return f"<tr>{shown}</tr>"
+
+
+def _meter(part: float | None, what: str, tone: str) -> str:
+    if part is None:
+        return ""
+    percent = round(100 * min(1.0, max(0.0, part)))
+    return (
+        f'<div class="meter {tone}" role="meter" aria-label="{escape(what)}" aria-valuemin="0" '
+        f'aria-valuemax="100" aria-valuenow="{percent}">'
+        f'<span style="width:{percent}%"></span></div>'
+    )

@@ -1,0 +1,38 @@
+"""Figures and states in words and colours. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sutazai.fleet.status import State
+from sutazai.fleet.units import format_duration
+
+CLASSES = {
+    State.HEALTHY: "well",
+    State.EXTERNAL: "well",
+    State.ASLEEP: "asleep",
+    State.STOPPED: "asleep",
+    State.NOT_INSTALLED: "asleep",
+    State.STARTING: "busy",
+    State.WAITING: "busy",
+    State.STOPPING: "busy",
+    State.UNHEALTHY: "warned",
+    State.BACKING_OFF: "warned",
+    State.FAILED: "failed",
+}
+"""The class of the style sheet for each state."""
+
+
+def colour(state: State | str) -> str:
+    """The class that shows ``state``; what is not known looks busy."""
+    return CLASSES.get(State(state), "busy") if state in State.__members__.values() else "busy"
+
+
+def ago(seconds: float) -> str:
+    """``12s ago``; ``now`` below a second."""
+    return "now" if seconds < 1 else f"{format_duration(int(seconds))} ago"
+
+
+def clock(at: float) -> str:
+    """A time since 1970 as people read it on this machine: ``2026-11-21 14:03:09``."""
+    return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M:%S")

@@ -1,0 +1,207 @@
+"""The dashboard in a real browser, in front of a real fleet that does real work.
+
+Screenshots of every page are left in the folder `screenshots`, which git ignores.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from tests.e2e.fleet import Fleet
+
+CHROMIUM = next(
+    (found for name in ("chromium", "chromium-browser") if (found := shutil.which(name))), None
+)
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+SCREENSHOTS = Path("screenshots")
+PATIENCE = 30_000
+expect.set_options(timeout=PATIENCE)
+PHONE = 390
+PAGES = ("/", "/agents", "/agents/echo", "/gateway", "/work", "/events")
+
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None and not os.environ.get("CI"), reason="needs chromium"
+)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield running
+        running.close()
+
+
+@pytest.fixture(scope="module")
+def address(small_fleet: Fleet) -> str:
+    return f"http://127.0.0.1:{small_fleet.port_base + 1}"
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[BrowserContext]:
+    """A browser that has never been here; whatever its console says of errors fails the test."""
+    context = browser.new_context()
+    context.set_default_timeout(PATIENCE)
+    said: list[str] = []
+    context.on("console", lambda line: said.append(line.text) if line.type == "error" else None)
+    context.on("weberror", lambda error: said.append(str(error.error)))
+    yield context
+    context.close()
+    assert said == []
+
+
+@pytest.fixture
+def page(visit: BrowserContext, small_fleet: Fleet) -> Page:
+    """A page of the dashboard after logging in by a link."""
+    page = visit.new_page()
+    page.goto(small_fleet.must("dashboard").strip())
+    expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+    return page
+
+
+def shoot(page: Page, name: str) -> None:
+    SCREENSHOTS.mkdir(exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
+
+
+def test_a_stranger_sees_nothing_but_the_login(visit: BrowserContext, address: str) -> None:
+    page = visit.new_page()
+    page.goto(f"{address}/agents")
+
+    expect(page.get_by_label("Token")).to_be_visible()
+    assert "echo" not in page.content()
+
+
+def test_the_token_logs_in(visit: BrowserContext, address: str, small_fleet: Fleet) -> None:
+    page = visit.new_page()
+    page.goto(address)
+    page.get_by_label("Token").fill(small_fleet.token)
+    page.get_by_role("button", name="Log in").click()
+
+    expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+
+
+def test_control_sends_browsers_to_the_dashboard(page: Page, small_fleet: Fleet) -> None:
+    page.goto(small_fleet.control)
+
+    expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+
+
+def test_the_overview_shows_every_agent_and_that_all_is_well(page: Page) -> None:
+    expect(page.get_by_role("heading", name="All is well")).to_be_visible()
+    for name in ("echo", "sleepy", "trouble", "planner", "executor", "reviewer"):
+        expect(page.locator(f'a.tile[href="/agents/{name}"]')).to_be_visible()
+
+
+def test_what_goes_wrong_is_said_first_and_goes_away_again(page: Page, small_fleet: Fleet) -> None:
+    small_fleet.must("agents", "stop", "trouble")
+    tile = page.locator('a.tile[href="/agents/trouble"]')
+    expect(tile).to_have_attribute("title", "trouble, hot, stopped")
+
+    small_fleet.must("agents", "start", "trouble")
+    expect(tile).to_have_attribute("title", "trouble, hot, healthy")
+
+
+def test_agents_are_found_by_name(page: Page, address: str) -> None:
+    page.goto(f"{address}/agents")
+    expect(page.get_by_role("link", name="echo", exact=True)).to_be_visible()
+    page.get_by_label("Search by name, state or group").fill("sleepy")
+
+    expect(page.get_by_role("link", name="echo", exact=True)).to_be_hidden()
+    page.get_by_role("link", name="sleepy", exact=True).click()
+    expect(page.get_by_role("heading", name="sleepy")).to_be_visible()
+
+
+def test_an_agent_is_asked_and_its_log_grows(page: Page, address: str) -> None:
+    page.goto(f"{address}/agents/echo")
+    page.get_by_label("Question").fill("is it <b>raining</b>?")
+    page.get_by_role("button", name="Ask", exact=True).click()
+
+    expect(page.locator(".answer")).to_contain_text("is it <b>raining</b>?")
+    expect(page.locator("pre.log").first).to_contain_text("echo was asked")
+
+
+def test_an_answer_of_a_model_comes_as_it_is_written(page: Page, address: str) -> None:
+    page.goto(f"{address}/agents/planner")
+    page.get_by_label("Question").fill("Say hello.")
+    page.get_by_role("button", name="Ask", exact=True).click()
+
+    expect(page.get_by_role("region", name="time and more").last).to_contain_text("done")
+    assert len(page.locator(".answer").inner_text()) > 1
+
+
+def test_an_agent_is_stopped_and_started(page: Page, address: str) -> None:
+    page.goto(f"{address}/agents/echo")
+    state = page.locator("main .state").first
+    expect(state).to_have_text("healthy")
+
+    page.get_by_role("button", name="Stop", exact=True).click()
+    expect(state).to_have_text("stopped")
+    page.get_by_role("button", name="Start", exact=True).click()
+    expect(state).to_have_text("healthy")
+
+
+def test_the_gateway_shows_its_backend_and_its_calls(
+    page: Page, address: str, small_fleet: Fleet
+) -> None:
+    small_fleet.must("ask", "planner", "Say hi.")
+    page.goto(f"{address}/gateway")
+
+    expect(page.get_by_text("smollm2-135m-instruct").first).to_be_visible()
+    expect(page.get_by_role("link", name="planner").first).to_be_visible()
+    expect(page.get_by_text("Nobody waits.")).to_be_visible()
+
+
+def test_a_run_is_seen_step_by_step(page: Page, address: str, small_fleet: Fleet) -> None:
+    small_fleet.must("run", "write one short note", timeout=180)
+    page.goto(f"{address}/work")
+    page.get_by_role("link", name="run-").first.click()
+
+    expect(page.get_by_role("link", name="reviewer")).to_be_visible()
+    expect(page.get_by_text("review-notes.md")).to_be_visible()
+
+
+def test_control_may_restart_under_an_open_page(page: Page, small_fleet: Fleet) -> None:
+    pid = small_fleet.plane("control")["instances"][0]["pid"]
+    os.kill(pid, signal.SIGKILL)
+
+    expect(page.get_by_text("control is started again")).to_be_visible()
+    expect(page.get_by_role("heading", name="All is well")).to_be_visible()
+    expect(page.get_by_role("alert")).to_be_hidden()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("path", PAGES)
+def test_everybody_can_read_and_use_every_page(
+    page: Page, address: str, path: str, scheme: str
+) -> None:
+    page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+    page.goto(address + path)
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    page.wait_for_timeout(1_500)  # until what comes with the first update stands there
+    name = path.strip("/").replace("/", "-") or "overview"
+    shoot(page, f"{name}-{scheme}")
+
+    found = Axe().run(page).response["violations"]
+
+    serious = [one for one in found if one["impact"] in ("serious", "critical")]
+    assert serious == [], [(one["id"], [node["html"] for node in one["nodes"]]) for one in serious]
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_pages_fit_a_phone(page: Page, address: str, path: str) -> None:
+    page.set_viewport_size({"width": PHONE, "height": 800})
+    page.goto(address + path)
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    page.wait_for_timeout(1_500)
+    shoot(page, f"phone{path.replace('/', '-')}")
+
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE
