@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from sutazai.fleet.compose import convert
 from sutazai.fleet.compose.interpolation import as_references, with_defaults
 from sutazai.fleet.compose.ports import Published, parse_port
 from sutazai.fleet.compose.quantities import (
@@ -191,6 +192,11 @@ def test_secrets_among_arguments(words: list[str], kept: list[str]) -> None:
         ("ports: ['10.0.0.1:80:80']", "this was bound to an address"),
         ("volumes: [5]", "this volume is left out"),
         ("volumes: ['/var/run/docker.sock:/var/run/docker.sock']", "hands Docker itself"),
+        ("volumes: ['/run/podman/podman.sock:/x']", "hands Docker itself"),
+        ("volumes: ['data:relative']", "this volume is left out"),
+        ("volumes: [{type: tmpfs, target: /t}]", "a mount of type tmpfs"),
+        ("volumes: ['./conf:/conf:ro,z']", "the mode z of this volume"),
+        ("network_mode: 'service:db'", "`network_mode: service:db` is not carried over"),
         ("command: 'a \"b'", "a quote is never closed"),
         ("cpus: many", "this is left out: not a number of cores"),
         ("scale: 5000", "a service runs once, not 5000 times"),
@@ -234,16 +240,14 @@ def test_of_two_model_servers_at_one_port_the_first_counts() -> None:
     result = imported(text)
 
     assert (result.backends, result.services) == (("ollama-cpu",), ("pull", "ui"))
-    assert fleet_of(result).services["ui"].environment == {
-        "OLLAMA_API": "http://127.0.0.1:10104/api"
-    }
+    assert fleet_of(result).services["ui"].environment == {"OLLAMA_API": "{gateway}/api"}
     assert any("this LLM server is left out" in each for each in told(result))
 
 
 def test_a_server_outside_of_the_file_is_to_be_declared() -> None:
     result = imported(one("environment: {OLLAMA_URL: 'http://gpu-box.lan:11434/v1'}"))
 
-    assert fleet_of(result).services["app"].environment["OLLAMA_URL"].endswith(":10104/v1")
+    assert fleet_of(result).services["app"].environment["OLLAMA_URL"] == "{gateway}/v1"
     assert any("declare that under `backends`" in each for each in told(result))
 
 
@@ -259,8 +263,44 @@ def test_hosts_are_found_in_defaults_too() -> None:
         "  redis: {image: redis, mem_limit: 64m}\n"
         "  app: {image: x, mem_limit: 64m, environment: {REDIS_HOST: '${REDIS_HOST:-redis}'}}\n"
     )
+    apart = text.replace("environment:", "network_mode: host, environment:")
 
-    assert any("host names: `redis`" in each for each in told(imported(text)))
+    assert not any("host names" in each for each in told(imported(text)))
+    assert any("host names: `redis`" in each for each in told(imported(apart)))
+
+
+def test_what_a_container_sees_is_carried_over() -> None:
+    text = one(
+        "volumes: ['data:/data', './conf:/conf:ro', 'cache:/cache', '/scratch'], user: '1000',"
+        " read_only: true, working_dir: /srv, entrypoint: [tini, --], expose: ['9000/tcp']"
+    )
+    app = fleet_of(
+        imported(text + "volumes:\n  data:\n  cache: {name: warm, external: true}\n")
+    ).services["app"]
+
+    assert app.volumes == ("shop_data:/data", "./conf:/conf:ro", "warm:/cache", "/scratch")
+    assert (app.user, app.read_only, app.directory) == ("1000", True, "/srv")
+    assert (app.entrypoint, app.container_port) == (("tini", "--"), 9000)
+
+
+def test_the_port_within_is_carried_over() -> None:
+    agent = fleet_of(imported(one("ports: ['8101:8080']", "data-agent"))).agents["data-agent"]
+    alike = fleet_of(imported(one("ports: ['80:80']"))).services["app"]
+
+    assert (agent.port, agent.container_port) == (8101, 8080)
+    assert (alike.port, alike.container_port) == (80, None)
+
+
+def test_what_runs_already_can_be_taken_by_its_name() -> None:
+    text = one("ports: ['8101:8080']", "data-agent") + "  db: {image: x, container_name: mine}\n"
+    result = convert(text, file="compose.yml", project="shop", adopt=True)
+    fleet = fleet_of(result)
+
+    agent = fleet.agents["data-agent"]
+    assert agent.container_name == "shop-data-agent-1"
+    assert agent.port == fleet.ports.agents_first  # 8101 is the container's
+    assert agent.container_port == 8080
+    assert fleet.services["db"].container_name == "mine"
 
 
 def test_one_secret_one_variable_and_another_secret_another() -> None:

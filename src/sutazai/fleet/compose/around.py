@@ -13,9 +13,6 @@ from sutazai.fleet.compose.source import ComposeService, Node
 from sutazai.fleet.spec import Ports
 
 OWN_PORTS = Ports()
-GATEWAY = f"http://{OWN_PORTS.host}:{OWN_PORTS.gateway}"
-
-
 _OTHER = re.compile(r"[^A-Za-z0-9]+")
 
 
@@ -55,7 +52,10 @@ class Around:
         names: the fleet's names of the services.
         kinds: what each service becomes.
         hosts: by which host names a service is called within Compose, and which it is.
-        project: name that Compose gives to what it builds.
+        project: name that Compose gives to what it makes.
+        volumes: what the engine calls the volumes of the file, by their names there.
+        adopt: whether containers that Compose runs already are to be taken.
+        off: the fleet's names of services that are not enabled.
     """
 
     findings: Findings
@@ -64,6 +64,9 @@ class Around:
     hosts: dict[str, str]
     variables: Variables
     project: str
+    volumes: dict[str, str]
+    adopt: bool
+    off: frozenset[str]
 
     def is_backend(self, host: str) -> bool:
         """Whether calls to ``host`` reach an LLM server of the file."""

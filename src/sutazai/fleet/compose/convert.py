@@ -17,6 +17,7 @@ from sutazai.fleet.compose.listening import PortBook
 from sutazai.fleet.compose.names import fleet_name, fleet_names
 from sutazai.fleet.compose.source import ComposeFile, read_compose
 from sutazai.fleet.compose.unit import unit_of
+from sutazai.fleet.compose.volumes import names_of_volumes
 from sutazai.fleet.compose.writing import fleet_text
 from sutazai.fleet.errors import BadInput
 from sutazai.fleet.explain import did_you_mean
@@ -46,7 +47,12 @@ class Imported:
 
 
 def convert(
-    text: str, *, file: str, project: str, agents: Collection[str] | None = None
+    text: str,
+    *,
+    file: str,
+    project: str,
+    agents: Collection[str] | None = None,
+    adopt: bool = False,
 ) -> Imported:
     """The fleet file for the Compose file ``text``.
 
@@ -54,6 +60,7 @@ def convert(
         file: what it is called in messages.
         project: its name where it does not say one itself, mostly its folder's.
         agents: names of the services that are agents; without them see `kinds`.
+        adopt: whether containers that Compose runs already are to be taken, each by its name.
 
     Raises BadCompose with every place where it is no Compose file, BadInput for unknown ``agents``.
     """
@@ -61,7 +68,7 @@ def convert(
     check_order(compose.services, findings)
     findings.raise_errors()
     _check_agents(agents, compose)
-    around = _around(compose, findings, text, project, agents)
+    around = _around(compose, findings, text, project, agents, adopt=adopt)
     draft = _draft(compose, around, file)
     return Imported(
         fleet_text(draft),
@@ -86,16 +93,28 @@ def _around(
     text: str,
     project: str,
     agents: Collection[str] | None,
+    *,
+    adopt: bool,
 ) -> Around:
     chosen = None if agents is None else frozenset(agents)
     named = compose.top.get("name")
+    called = _project(named if isinstance(named, str) and "$" not in named else project)
+    names = fleet_names(compose.services)
+    kinds = {name: kind_of_service(one, chosen) for name, one in compose.services.items()}
     return Around(
         findings=findings,
-        names=fleet_names(compose.services),
-        kinds={name: kind_of_service(one, chosen) for name, one in compose.services.items()},
+        names=names,
+        kinds=kinds,
         hosts=hosts_of(compose.services),
         variables=Variables(frozenset(_REFERENCE.findall(text))),
-        project=_project(named if isinstance(named, str) and "$" not in named else project),
+        project=called,
+        volumes=names_of_volumes(compose.top, called),
+        adopt=adopt,
+        off=frozenset(
+            names[name]
+            for name, one in compose.services.items()
+            if kinds[name] is Kind.SERVICE and one.find("profiles") is not None
+        ),
     )
 
 
@@ -126,12 +145,14 @@ def _head(file: str, around: Around) -> tuple[str, ...]:
     variables = sorted(around.variables.needed)
     return (
         f"Made from {file} by `sutazai import`. Every key is described in docs/fleet-file.md.",
-        "This version starts no containers: agents are `temperature: cold` and services are",
-        "`enabled: false`. Let Docker run them, and declare one that the fleet should know as",
-        "`runtime: remote` with its `url`, as http://127.0.0.1:8000.",
+        *(_ADOPTED if around.adopt else _NEW),
         *(("Set before `sutazai up`, or put `file:PATH` in their place:",) if variables else ()),
         *(f"  {name}" for name in variables),
     )
+
+
+_NEW = ("Stop what Compose runs of it before `sutazai up`: docker compose down. Volumes stay.",)
+_ADOPTED = ("What Compose runs already is taken as it is, by `container_name`, and never stopped.",)
 
 
 def _names(entries: list[Entry]) -> tuple[str, ...]:

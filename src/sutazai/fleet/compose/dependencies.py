@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from sutazai.fleet.compose.around import Around
 from sutazai.fleet.compose.findings import Findings
 from sutazai.fleet.compose.kinds import Kind
@@ -47,6 +49,16 @@ def dependencies_of(service: ComposeService, around: Around) -> list[str]:
         else:
             needed.append(around.names[name])
     return needed
+
+
+def restarts_of(service: ComposeService, around: Around, needed: Collection[str]) -> list[str]:
+    """Those of ``needed`` (names in the fleet) with whose restart ``service`` is restarted."""
+    declared = (
+        around.names[name]
+        for name, node in _entries(service).items()
+        if isinstance(node.value, dict) and node.value.get("restart") in (True, "true")
+    )
+    return [name for name in declared if name in needed]
 
 
 def _entries(service: ComposeService) -> dict[str, Node]:

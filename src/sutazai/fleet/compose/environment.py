@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 
-from sutazai.fleet.compose.around import GATEWAY, Around, scalar
+from sutazai.fleet.compose.around import Around, scalar
 from sutazai.fleet.compose.interpolation import NAME, as_references, guessed
 from sutazai.fleet.compose.kinds import Kind, pairs
+from sutazai.fleet.compose.network import in_host_network
 from sutazai.fleet.compose.secrecy import is_secret, is_secret_name, url_password
 from sutazai.fleet.compose.source import ComposeService, Node
+from sutazai.fleet.desired import GATEWAY
 from sutazai.fleet.positions import shown
 from sutazai.fleet.secrets import FILE_PREFIX
 
@@ -42,13 +44,15 @@ def environment_of(service: ComposeService, around: Around) -> dict[str, str]:
 
 def _left_to_host(key: str, node: Node, around: Around) -> None:
     message = f"`{shown(key)}` is left out: the host sets it, so that the agent asks the gateway"
-    hint = None if key == "OPENAI_API_KEY" else _hint_of_gateway(node, around)
+    hint = None if key == "OPENAI_API_KEY" else _hint_of_gateway(node, around, Kind.AGENT)
     around.findings.note(node.path, message, hint)
 
 
-def _hint_of_gateway(node: Node, around: Around) -> str:
+def _hint_of_gateway(node: Node, around: Around, kind: Kind) -> str:
+    if _is_backend(_pointed_at(node), around) and kind is Kind.AGENT:
+        return "the gateway hands the calls on, and knows the agent by its key"
     if _is_backend(_pointed_at(node), around):
-        return "the gateway hands the calls on; its port moves with `up --port-base`"
+        return "it asks for a key: declare one under `clients`, and write {gateway}/key/KEY"
     return "where it led to a server outside of this file, declare that under `backends`"
 
 
@@ -56,10 +60,10 @@ def _value(service: ComposeService, key: str, node: Node, around: Around) -> str
     if node.value is None:
         return _handed_on(key, node, around)
     text = scalar(node.value)
-    path = _path_to_llm(key, node, around)
+    path, kind = _path_to_llm(key, node, around), around.kinds[service.name]
     if path is not None:
         message = f"`{shown(key)}` led to an LLM server; it is set to the gateway"
-        around.findings.note(node.path, message, _hint_of_gateway(node, around))
+        around.findings.note(node.path, message, _hint_of_gateway(node, around, kind))
         return GATEWAY + path
     if text.startswith(FILE_PREFIX):
         message = f"`{shown(key)}` is left out: a fleet file reads `file:…` as the file of a secret"
@@ -128,11 +132,11 @@ def _is_backend(url: re.Match[str] | None, around: Around) -> bool:
 
 
 def _tell_of_hosts(service: ComposeService, around: Around) -> None:
-    """Names of Compose's networks, which mean nothing outside of them."""
+    """Names of Compose's networks that mean nothing in a fleet."""
     found: dict[str, Node] = {}
     for key, node in pairs(service.all("environment")).items():
         for host in _hosts_in(key, guessed(scalar(node.value))):
-            if host in around.hosts and not around.is_backend(host):
+            if _is_lost(host, service, around):
                 found.setdefault(host, node)
     if found:
         first = next(iter(found.values()))
@@ -140,8 +144,16 @@ def _tell_of_hosts(service: ComposeService, around: Around) -> None:
         around.findings.note(
             first.path,
             f"its environment calls others by Compose's host names: {names}",
-            "in a fleet each listens on 127.0.0.1 at its `port`: write 127.0.0.1:PORT",
+            "in a fleet containers call each other by the names of their units; with `network: "
+            "host`, at 127.0.0.1 and their `port`",
         )
+
+
+def _is_lost(host: str, service: ComposeService, around: Around) -> bool:
+    """Whether a name of Compose's networks is none in the fleet's."""
+    if host not in around.hosts or around.is_backend(host):
+        return False
+    return in_host_network(service) or around.names[around.hosts[host]] != host
 
 
 def _hosts_in(key: str, text: str) -> list[str]:

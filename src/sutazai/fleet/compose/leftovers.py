@@ -11,19 +11,20 @@ _DEALT_WITH = frozenset(
     {
         "image", "build", "command", "entrypoint", "environment", "ports", "volumes",
         "depends_on", "healthcheck", "deploy", "mem_limit", "cpus", "restart", "scale", "profiles",
-        "networks", "extends", "stop_grace_period",
+        "networks", "extends", "stop_grace_period", "expose", "network_mode", "user",
+        "working_dir", "read_only",
     }
 )  # fmt: skip
 
 _SAME_LIMITS = "a fleet file limits memory and cores; docs/operations.md has the other bounds"
 _RIGHTS = "a fleet gives no unit more rights; run it beside the fleet where it needs them"
 _FILES = "put the secret into a file, and write `file:PATH` in `environment`"
-_SHARED = "units of a fleet share the machine's network, at 127.0.0.1"
+_SHARED = "containers of a fleet share one network, where each has its unit's name"
 
 _INSTEAD = {
     "env_file": "write the variables that it needs under `environment`, as `NAME: ${NAME}`",
-    "expose": "units reach each other at their `port`; set it",
-    "container_name": "a unit is called by its own name; `status` and `logs` know that one",
+    "container_name": "a unit is called by its own name; one that runs already is taken by "
+    "`import --adopt`",
     "hostname": _SHARED,
     "labels": "who reads them (a proxy, a collector) must be told in its own settings",
     "logging": "the host keeps what units print, bounded; see `sutazai agents logs NAME`",
@@ -37,7 +38,6 @@ _INSTEAD = {
     "cpu_quota": "set `cpu`",
     "cpu_count": "set `cpu`",
     "links": "name what it waits for in `depends_on`",
-    "network_mode": _SHARED,
     "dns": _SHARED,
     "extra_hosts": _SHARED,
     "secrets": _FILES,
@@ -49,10 +49,7 @@ _INSTEAD = {
     "devices": _RIGHTS,
     "gpus": "an LLM server with its GPU stays outside, and is declared under `backends`",
     "runtime": "an LLM server with its GPU stays outside, and is declared under `backends`",
-    "user": "the image's own user counts",
-    "working_dir": "the image's own working folder counts",
     "tmpfs": "the image's own folders count",
-    "read_only": "the image's own folders count",
     "init": "the host reaps what units leave behind",
     "stop_signal": "the host asks politely (SIGTERM), then kills after `stop_timeout`",
     "tty": "units have no terminal",
@@ -81,7 +78,8 @@ _TOP = {
 def tell_of_leftovers(service: ComposeService, around: Around) -> None:
     """Find every key of ``service`` that nothing else looks at."""
     for key, node in service.keys().items():
-        if key not in _DEALT_WITH and not key.startswith("x-") and not _is_our_label(node):
+        dealt_with = key in _DEALT_WITH or (key == "container_name" and around.adopt)
+        if not dealt_with and not key.startswith("x-") and not _is_our_label(node):
             _tell(node.path, key, _INSTEAD.get(key, _ELSE), around)
     deploy = service.find("deploy")
     for key in deploy.value if deploy else ():

@@ -25,17 +25,9 @@ def image_of(service: ComposeService, around: Around) -> str:
     return name or f"{around.project}-{service.name.lower()}"
 
 
-def command_of(service: ComposeService, around: Around) -> list[str]:
-    """Program and arguments: the entry point, where there is one, and the command."""
-    entrypoint = service.find("entrypoint")
-    if entrypoint is not None:
-        message = "`entrypoint` now stands at the begin of `command`"
-        hint = "look whether the image has one of its own, which would come before it"
-        around.findings.note(entrypoint.path, message, hint)
-    return [*_words(entrypoint, service, around), *_words(service.find("command"), service, around)]
-
-
-def _words(node: Node | None, service: ComposeService, around: Around) -> list[str]:
+def words_of(key: str, service: ComposeService, around: Around) -> list[str]:
+    """The words of ``entrypoint`` or ``command``."""
+    node = service.find(key)
     if node is None:
         return []
     if isinstance(node.value, list):
