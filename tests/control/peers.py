@@ -55,6 +55,7 @@ class FakeHost(FakePeer):
     def router(self) -> Router:
         router = Router()
         router.add("PUT", "/desired", self._desired)
+        router.add("GET", "/desired", self._revision)
         router.add("GET", "/status", self._status)
         router.add("GET", "/events", self._events)
         router.add("GET", "/units/{name}/log", self._log)
@@ -82,6 +83,9 @@ class FakeHost(FakePeer):
         self.pushed.append(desired)
         self.revision = max(self.revision, desired.revision)
         return json_response({})
+
+    async def _revision(self, request: Request) -> Response:
+        return json_response({"revision": self.revision})
 
     async def _status(self, request: Request) -> Response:
         units = [self._unit(name) for name in self._names()]

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from sutazai.fleet.errors import AgentFailed
 from sutazai.fleet.status import FleetStatus
 from tests.control.conftest import eventually, running_control
 from tests.control.peers import Body, FakeGateway, FakeHost
@@ -181,6 +182,38 @@ async def test_a_task_goes_its_way_over_the_api(
     assert [one["id"] for one in await get(api, "/tasks?state=done&agent=planner")] == [task["id"]]
     answer = await api.post(f"{V1}/tasks/{task['id']}/cancel")
     assert answer.status_code == 409
+
+
+async def test_dead_letters_are_seen_replayed_and_dropped_over_the_api(
+    api: httpx.AsyncClient, gateway: FakeGateway
+) -> None:
+    async def refuse(body: Body) -> Any:
+        raise AgentFailed("it cannot")
+
+    gateway.agents["planner"] = refuse
+    batch = {"tasks": [{"agent": "planner", "input": number} for number in range(3)]}
+    given = (await api.post(f"{V1}/tasks/batch", json=batch)).json()
+    for task in given:
+        assert (await get(api, f"/tasks/{task['id']}?wait=10"))["state"] == "failed"
+    dead = await get(api, "/dead?agent=planner&kind=AgentFailed")
+    assert {one["id"] for one in dead} == {one["id"] for one in given}
+    assert (await get(api, f"/dead/{given[0]['id']}"))["attempts"][0]["error"]["message"]
+    events = [event["kind"] for event in await get(api, "/events")]
+    assert events.count("task-failed") == 3
+
+    gateway.agents["planner"] = echo
+    assert (await api.delete(f"{V1}/dead/{given[0]['id']}")).json() == {"dropped": 1}
+    one = (await api.post(f"{V1}/dead/{given[1]['id']}/replay")).json()
+    assert one["id"] == given[1]["id"]
+    assert (await api.post(f"{V1}/dead/replay?kind=failed")).json() == [given[2]["id"]]
+    for task in given[1:]:
+        assert (await get(api, f"/tasks/{task['id']}?wait=10"))["state"] == "done"
+    assert (await api.delete(f"{V1}/dead")).json() == {"dropped": 0}
+    cancelled = {"agent": "planner", "input": 1, "delay": 60}
+    late = (await api.post(f"{V1}/tasks", json=cancelled)).json()
+    await api.post(f"{V1}/tasks/{late['id']}/cancel")
+    retried = (await api.post(f"{V1}/tasks/{late['id']}/retry")).json()
+    assert retried["state"] == "pending"
 
 
 async def test_a_run_is_watched_to_its_end_and_its_files_are_fetched(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ def test_a_role_agent_is_told_who_it_is_and_where_the_gateway_is() -> None:
         "sampling": {"temperature": 0.1, "max_tokens": 512},
         "concurrency": 4,
         "options": {"x": 1},
-        "gateway": "unix:/run/x/agents.sock",
+        "gateway": "unix:/run/x/a/gateway.sock",
     }
     assert unit.memory_limit == 512 * 1024**2 and unit.address is None
 
@@ -73,6 +74,30 @@ def test_a_command_agent_gets_what_foreign_programs_read() -> None:
     }
     assert unit.directory == "/fleet/work"
     assert unit.address is None and unit.entry is None
+
+
+def test_a_container_reaches_the_gateway_by_its_own_address_and_with_its_key() -> None:
+    agent = Agent(
+        runtime=Runtime.CONTAINER,
+        image="acme/crawler:1",
+        volumes=("data:/data", "./conf:/conf:ro"),
+        container_port=8080,
+        environment={"OLLAMA_BASE_URL": "{gateway}/api"},
+        port=10355,
+    )
+    unit = planned(agent)
+    assert unit.container is not None
+    assert unit.container.volumes == ("data:/data", "/fleet/conf:/conf:ro")
+    assert (unit.container.image, unit.container.port) == ("acme/crawler:1", 8080)
+    assert unit.environment == {
+        "SUTAZAI_KEY": "key",
+        "AGENT_NAME": "a",
+        "OLLAMA_HOST": "{gateway}/key/key",
+        "OPENAI_BASE_URL": "{gateway}/v1",
+        "OPENAI_API_KEY": "key",
+        "OLLAMA_BASE_URL": "{gateway}/key/key/api",
+    }
+    assert unit.address is None and "image" not in unit.options
 
 
 def test_a_remote_unit_has_its_url_as_address() -> None:
@@ -187,3 +212,15 @@ def test_another_source_is_looked_for_only_after_a_long_lack_and_not_often() -> 
     assert looks == [30, 50, 70, 90]
     known, due = observe(known, available=True, now=100.0)
     assert not due and known.lacking_since is None
+
+
+def test_other_code_or_another_environment_is_another_version() -> None:
+    agents = {"a": Agent.model_validate({"class": "tea:Tea", "requirements": "r.txt"})}
+    fleet = Fleet(name="f", agents=agents)
+    first, second = (
+        plan_units(fleet, replace(house(a="key"), codes={"a": code}), LlmSource(Source.DECLARED))[0]
+        for code in ("one", "two")
+    )
+    assert first.version != second.version
+    assert first.requirements == "/fleet/r.txt"
+    assert first.python is None

@@ -5,9 +5,11 @@ from __future__ import annotations
 from sutazai.control.routing import ADMIN, plan_routes
 from sutazai.control.source import LlmSource, Source
 from sutazai.fleet.declared import Dialect, Priority
+from sutazai.fleet.hierarchy import Member
+from sutazai.fleet.messaging import Broker, BusSpec, Messages
 from sutazai.fleet.routes import BackendRoute, Routes, TierRoute
 from sutazai.fleet.serving import Backend, Tier
-from sutazai.fleet.spec import Agent, Fleet, Runtime
+from sutazai.fleet.spec import Agent, Fleet, Rank, Runtime
 
 KEYS = {"a": "key-a", "b": "key-b"}
 AGENTS = {
@@ -78,3 +80,28 @@ def test_declared_backends_are_taken_as_declared_with_their_keys() -> None:
         ("two", "http://two", None, None),
     ]
     assert planned.tiers == (TierRoute(name="fast", model="m", backends=("one",)),)
+
+
+def test_the_gateway_learns_who_may_write_to_whom_and_where_messages_are_kept() -> None:
+    agents = {
+        "lead": Agent(rank=Rank.LEAD, topics=("orders",)),
+        "coder": Agent(lead="lead", topics=("orders", "builds")),
+    }
+    bus = BusSpec(broker=Broker.NATS, url="${NATS}")
+    fleet = Fleet(name="f", agents=agents, bus=bus, messages=Messages(inbox=5))
+    planned = plan_routes(
+        fleet,
+        LlmSource(Source.EMBEDDED),
+        keys={"lead": "1", "coder": "2"},
+        token="token",
+        llm_address="unix:/run/llm.sock",
+        resolve={"${NATS}": "nats://name:password@there"}.get,
+    )
+    assert planned.members == {
+        "lead": Member(Rank.LEAD),
+        "coder": Member(Rank.WORKER, "lead"),
+    }
+    assert planned.topics == {"builds": ("coder",), "orders": ("lead", "coder")}
+    assert planned.messages.inbox == 5
+    assert planned.bus.url == "nats://name:password@there"
+    assert Routes.model_validate_json(planned.model_dump_json()) == planned

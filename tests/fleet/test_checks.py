@@ -129,6 +129,19 @@ def test_a_good_fleet_has_no_problems() -> None:
             "agent `a` waits for service `s`, which is not enabled",
             "set `enabled: true` for `s`",
         ),
+        (
+            "name: x\nagents: {a: {depends_on: [postgres], restart_with: [postgrs]}}\n"
+            "services: {postgres: {command: [x]}}\n",
+            "2:53",
+            "agent `a` is to be restarted with `postgrs`, on which it does not depend",
+            "did you mean `postgres`?",
+        ),
+        (
+            "name: x\nagents: {a: {restart_with: [s]}}\nservices: {s: {command: [x]}}\n",
+            "2:29",
+            "agent `a` is to be restarted with `s`, on which it does not depend",
+            "add `s` to `depends_on`",
+        ),
         # hierarchy
         (
             "name: x\nagents:\n  a: {lead: b}\n  b: {}\n",
@@ -144,16 +157,24 @@ def test_a_good_fleet_has_no_problems() -> None:
         ),
         # runtimes
         (
-            "name: x\nagents: {a: {runtime: container, image: y}}\n",
-            "2:23",
-            "agent `a` is a container, and this version runs none",
-            "`temperature: cold`",
+            "name: x\nagents:\n  a: {runtime: container, image: y, network: host, "
+            "container_port: 80}\n",
+            "3:68",
+            "`container_port` of agent `a` has no use in the machine's own network",
+            "`{port}`",
         ),
         (
-            "name: x\nservices: {s: {runtime: container, image: y}}\n",
-            "2:25",
-            "service `s` is a container, and this version runs none",
-            "`enabled: false`",
+            "name: x\nservices:\n  s: {runtime: container, image: y, "
+            "volumes: ['/run/docker.sock:/d']}\n",
+            "3:46",
+            "service `s` would get the container engine itself",
+            "remove that volume",
+        ),
+        (
+            "name: x\nagents: {a: {user: root}}\n",
+            "2:14",
+            "`user` of agent `a` has no use with runtime python",
+            "`runtime: container`",
         ),
         (
             "name: x\nagents: {a: {command: [y]}}\n",

@@ -196,3 +196,21 @@ def test_context_slots_and_prompt_cache_count() -> None:
     )
 
     assert llm_memory(large.llm) - llm_memory(small.llm) == 8 * GIB + 31 * 1024 * 24 * 1024
+
+
+GPU = "name: x\nagents: {{a: {{temperature: {0}, gpu_memory: 3GiB}}, b: {{gpu_memory: 2GiB}}}}\n"
+
+
+def test_gpu_memory_beyond_what_there_is_is_refused_with_figures() -> None:
+    machine = Machine(64 * GIB, 8, gpu=2 * GIB)
+
+    (error,) = told(found(GPU.format("warm") + QUIET, machine))
+
+    assert "the fleet needs 3GiB of GPU memory, and there are 2GiB" in error
+    assert found(GPU.format("warm") + QUIET, Machine(64 * GIB, 8, gpu=3 * GIB)) == []
+
+
+def test_where_no_tool_tells_gpu_memory_that_is_warned_about() -> None:
+    (warning,) = told(found(GPU.format("hot") + QUIET, Machine(64 * GIB, 8)))
+
+    assert warning.startswith("warning 2:44 GPU memory is declared, and neither nvidia-smi nor")

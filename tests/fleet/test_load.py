@@ -120,8 +120,7 @@ def test_all_mistakes_of_a_file_are_told_at_once_in_its_order() -> None:
 
     assert str(error).splitlines() == [
         "fleet.yaml:2:1: unknown key `bogus` in the fleet",
-        "    known are version, name, description, catalogue, ports, memory, llm, gateway, "
-        "backends, tiers, clients, agents, services",
+        "    did you mean `bus`?",
         "fleet.yaml:4:13: `T` cannot be a name",
         "    a name is lower-case letters, digits and single dashes, a letter first, as my-agent",
         "fleet.yaml:4:22: `port` must be a whole number, not text",

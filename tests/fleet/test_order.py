@@ -29,7 +29,20 @@ def test_a_chain_starts_one_by_one_and_stops_the_other_way_round() -> None:
     graph = {"web": ("api",), "api": ("db", "cache"), "db": (), "cache": ()}
 
     assert start_waves(graph) == [("db", "cache"), ("api",), ("web",)]
-    assert stop_waves(graph) == [("web",), ("api",), ("db", "cache")]
+    assert stop_waves(graph, dict.fromkeys(graph, 0)) == [("web",), ("api",), ("db", "cache")]
+
+
+def test_agents_stop_before_services_but_not_before_a_service_that_needs_them() -> None:
+    graph = {"agent": ("db",), "lone": (), "scribe": (), "db": (), "exporter": ("scribe",)}
+    ranks = {"agent": 0, "lone": 0, "scribe": 0, "db": 1, "exporter": 1}
+
+    assert stop_waves(graph, ranks) == [("agent", "lone"), ("db", "exporter"), ("scribe",)]
+
+
+def test_what_depends_on_each_other_stops_at_once() -> None:
+    graph = {"a": ("b",), "b": ("a",), "c": ()}
+
+    assert stop_waves(graph, dict.fromkeys(graph, 0)) == [("c",), ("a", "b")]
 
 
 def test_what_is_unknown_counts_as_met() -> None:
@@ -68,6 +81,18 @@ def test_the_order_is_topological_and_complete(graph: dict[str, tuple[str, ...]]
     assert sum(map(len, waves)) == len(graph)
     assert all(at[need] < at[name] for name, needs in graph.items() for need in needs)
     assert cycles(graph) == []
+
+
+@settings(max_examples=150, deadline=None)
+@given(graph=ordered_graphs, seed=st.lists(st.integers(0, 2), min_size=12, max_size=12))
+def test_everything_stops_once_and_nothing_before_what_depends_on_it(
+    graph: dict[str, tuple[str, ...]], seed: list[int]
+) -> None:
+    waves = stop_waves(graph, dict(zip(NAMES, seed, strict=True)))
+
+    at = {name: number for number, wave in enumerate(waves) for name in wave}
+    assert sorted(name for wave in waves for name in wave) == sorted(graph)
+    assert all(at[need] > at[name] for name, needs in graph.items() for need in needs)
 
 
 @settings(max_examples=150, deadline=None)

@@ -10,7 +10,6 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -123,6 +122,7 @@ class Gateway:
         router.add("ANY", "/agents/{name}/{rest...}", self._agent)
         server = Server(router)
         await server.listen_unix(self.places.gateway_socket, API)
+        self.places.agents_socket.parent.mkdir()
         await server.listen_unix(self.places.agents_socket, "agents")
         self._held.push_async_callback(server.close, 0.2)
 
@@ -187,7 +187,8 @@ async def gateway(places: Places, client: Client) -> AsyncIterator[Gateway]:
 
 @pytest.fixture
 def control(gateway: Gateway) -> AgentCalls:
-    return AgentCalls(gateway.client, gateway.places.gateway_socket, Path("/nowhere"))
+    address = Address.parse(f"unix:{gateway.places.gateway_socket}")
+    return AgentCalls(gateway.client, address, None)
 
 
 def served_calls(gateway: Gateway) -> list[tuple[str, str, str, Priority | None]]:

@@ -18,8 +18,11 @@ An agent of one's own::
 
 from sutazai.agent.base import Agent
 from sutazai.agent.llm import Answer, Llm
+from sutazai.agent.messages import Message, on
 from sutazai.agent.pressure import Pressure
 from sutazai.agent.role import RoleAgent
 from sutazai.agent.task import TaskContext, Usage
 
-__all__ = ["Agent", "Answer", "Llm", "Pressure", "RoleAgent", "TaskContext", "Usage"]
+__all__ = [
+    "Agent", "RoleAgent", "TaskContext", "Usage", "Answer", "Llm", "Message", "on", "Pressure",
+]  # fmt: skip

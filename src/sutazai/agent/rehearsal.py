@@ -15,10 +15,8 @@ import signal
 import socket
 from collections.abc import AsyncIterator
 
-import uvloop
-
 from sutazai.agent.identity import Identity
-from sutazai.agent.process import serve, set_up_logging
+from sutazai.agent.process import heed_sigterm, new_loop, serve, set_up_logging
 from sutazai.wire import Address, Client, Request, Response, Server, sse_event
 
 TIMES = 40
@@ -31,9 +29,10 @@ def rehearse(folder: str) -> None:
     ``folder`` takes the two sockets for as long as it lasts.
     """
     set_up_logging()
+    heed_sigterm()
     stage = f"{folder}/rehearsal-{os.getpid()}"
     try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        with asyncio.Runner(loop_factory=new_loop) as runner:
             runner.run(_play(f"{stage}-llm", f"{stage}-agent"))
     finally:
         os.unlink(f"{stage}-agent")

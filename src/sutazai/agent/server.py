@@ -1,15 +1,18 @@
-"""The HTTP face of one instance: `/health` and `/invoke`, and `/pressure` for the host."""
+"""The HTTP face of one instance: `/health` and `/invoke`, `/pressure` for the host, `/messages`
+for the gateway."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import json
+import os
 import time
 from collections.abc import AsyncIterator
 from typing import Any
 
 from sutazai.agent.base import Agent
+from sutazai.agent.deliveries import Deliveries
 from sutazai.agent.pressure import PRESSURE, Pressure, pressure_of
 from sutazai.agent.task import PRIORITY, TASK, Report, TaskContext, report_to_nobody
 from sutazai.agent.work import Workshop, task_of
@@ -32,6 +35,7 @@ class InstanceServer:
         self.handler.add("GET", "/health", self._health)
         self.handler.add("POST", "/invoke", self._invoke)
         self.handler.add("POST", "/pressure", self._pressure)
+        self.handler.add("POST", "/messages", Deliveries(agent, self._workshop).receive)
 
     async def _health(self, request: Request) -> Response:
         uptime = time.monotonic() - self._started
@@ -53,7 +57,7 @@ class InstanceServer:
     def _load(self) -> dict[str, Any]:
         """What the host weighs an instance by."""
         return {
-            "running": self._workshop.admitted,
+            "running": self._workshop.running,
             "serving": self._workshop.serving,
             "idle": round(self._workshop.idle, 1),
         }
@@ -138,5 +142,9 @@ def _event(event: str, data: dict[str, Any]) -> bytes:
 
 
 def _resident_bytes() -> int:
-    with open("/proc/self/statm", "rb") as statm:
-        return int(statm.read().split()[1]) * PAGE
+    # Without a file object, for its buffers and types are memory that instances would not share.
+    statm = os.open("/proc/self/statm", os.O_RDONLY)
+    try:
+        return int(os.read(statm, PAGE).split()[1]) * PAGE
+    finally:
+        os.close(statm)

@@ -31,6 +31,7 @@ class Workshop:
         self._limit = agent.identity.concurrency * (1 + WAITING_PER_SLOT)
         self._last = time.monotonic()
         self._priorities: list[str] = []
+        self._handling = 0
         self.admitted = 0
         self.done = 0
         self.failed = 0
@@ -38,12 +39,26 @@ class Workshop:
     @property
     def idle(self) -> float:
         """Seconds since the last piece of work ended; 0 while one is here."""
-        return 0.0 if self.admitted else time.monotonic() - self._last
+        return 0.0 if self.running else time.monotonic() - self._last
+
+    @property
+    def running(self) -> int:
+        """Pieces of work that are here, and messages that are being handled."""
+        return self.admitted + self._handling
 
     @property
     def serving(self) -> str | None:
         """The highest priority of the work that is here, None where none is known."""
         return max(self._priorities, key=PRIORITIES.index, default=None)
+
+    def begin(self) -> None:
+        """Work that is no task has begun: a message is handled."""
+        self._handling += 1
+
+    def end(self) -> None:
+        """It has ended."""
+        self._handling -= 1
+        self._last = time.monotonic()
 
     async def run(self, task: TaskContext) -> dict[str, Any]:
         """The result of one piece of work, in the form of ``fleet.work.Result``."""

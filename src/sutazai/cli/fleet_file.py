@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +18,8 @@ from sutazai.fleet.ports import moved
 from sutazai.fleet.problems import Problem, refuse_errors
 from sutazai.fleet.profiles import profile_text
 from sutazai.fleet.spec import Fleet
-from sutazai.host.machine import read_machine
+from sutazai.host.isolation import allowed
+from sutazai.host.machine import read_gpus, read_machine
 
 DEFAULT_PROFILE = "default"
 
@@ -44,7 +47,9 @@ def accept(file: Path | None, *, port_base: int | None = None) -> Accepted:
     fleet = with_model_path(loaded.fleet, file)
     if port_base is not None:
         fleet = moved(fleet, port_base)
-    machine = replace(this_machine(model_size(fleet)), missing=missing_programs(fleet))
+    machine = replace(
+        this_machine(model_size(fleet)), missing=missing_programs(fleet), gpu=_gpu_memory(fleet)
+    )
     warnings = refuse_errors(check_fleet(fleet, machine, loaded.positions))
     return Accepted(fleet, file, tuple(warnings))
 
@@ -62,7 +67,22 @@ def this_machine(model: int | None) -> Machine:
     """
     found = read_machine()
     # Where the kernel does not tell its memory nothing can be refused for the want of it.
-    return Machine(found.memory.usable or sys.maxsize, found.cores.usable, model)
+    return Machine(
+        found.memory.usable or sys.maxsize,
+        found.cores.usable,
+        model,
+        landlock=allowed().landlock,
+        cpus=frozenset(os.sched_getaffinity(0)),
+    )
+
+
+def _gpu_memory(fleet: Fleet) -> int | None:
+    """Bytes of GPU memory, None where no tool tells them; none is asked where nobody wants any."""
+    if not any(unit.gpu_memory for unit in (*fleet.agents.values(), *fleet.services.values())):
+        return None
+    totals = [gpu.memory_total for gpu in asyncio.run(read_gpus())]
+    known = [total for total in totals if total is not None]
+    return sum(known) if known else None
 
 
 def _built_in() -> LoadedFleet:

@@ -13,6 +13,7 @@ from typing import Any
 
 from sutazai.cli.config import Config
 from sutazai.cli.sweep import mark_of
+from sutazai.fleet.code import codes_of
 from sutazai.fleet.errors import BadInput, Refused
 from sutazai.fleet.places import Places
 from sutazai.fleet.spec import Fleet
@@ -25,7 +26,7 @@ ANOTHER = "choose another: --state DIR"
 # stays out, so that a fleet behaves alike from whichever shell it was started.
 _PASSED_NAMES = frozenset(
     {"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR", "PYTHONPATH"}
-    | {"SSL_CERT_FILE", "SSL_CERT_DIR"}
+    | {"SSL_CERT_FILE", "SSL_CERT_DIR", "DOCKER_HOST", "DOCKER_CONFIG"}
     | {name for proxy in ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
        for name in (proxy, proxy.upper())}
 )  # fmt: skip
@@ -53,6 +54,8 @@ def write_state(places: Places, fleet: Fleet, config: Config) -> Path:
     if not places.token.exists():
         write_file(places.token, secrets.token_urlsafe(TOKEN_BYTES))
     write_file(fleet_copy(places), fleet.model_dump_json(by_alias=True))
+    base = Path(config.fleet_file).parent if config.fleet_file else Path.home()
+    write_file(places.codes, json.dumps(codes_of(fleet, base)))
     write_file(places.config, json.dumps(config.as_dict()))
     keeper = places.state / "keeper.json"
     write_file(keeper, json.dumps(keeper_config(places, fleet)))
@@ -94,7 +97,8 @@ LISTENERS_AT_ONCE = 200
 
 def listener_batches(fleet: Fleet) -> list[list[dict[str, Any]]]:
     """Every stable port of the fleet as the keeper wants it, in lists that it takes."""
-    wanted = {"control": fleet.ports.control, "gateway": fleet.ports.gateway}
+    ports = fleet.ports
+    wanted = {"control": ports.control, "web": ports.web, "gateway": ports.gateway}
     wanted |= {f"agent:{name}": agent.port for name, agent in fleet.agents.items() if agent.port}
     listeners = [
         {"name": name, "host": fleet.ports.host, "port": port} for name, port in wanted.items()

@@ -48,8 +48,9 @@ class GatewayApi:
         given = {name: value for name, value in query.items() if value is not None}
         return await self._call("GET", f"{path}?{urlencode(given)}" if given else path)
 
-    async def post(self, path: str) -> Any:
-        return await self._call("POST", path)
+    async def post(self, path: str, value: Any = None) -> Any:
+        """JSON answer to ``value`` (JSON-ready, or None)."""
+        return await self._call("POST", path, value)
 
     async def put(self, path: str, value: Any) -> Any:
         """JSON answer to ``value`` (JSON-ready)."""

@@ -34,13 +34,23 @@ def import_(
             help="Services that are agents, and no others; else names and labels tell.",
         ),
     ] = None,
+    adopt: Annotated[
+        bool,
+        typer.Option("--adopt", help="Take containers that Compose runs already, by their names."),
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
 ) -> None:
     """Turn a Compose file into a fleet file, and list what a person has to look at.
 
     Exit code 1 where it cannot be used; every problem is told with its line and the fix.
     """
-    imported = convert(_text(file), file=str(file), project=_folder(file), agents=_listed(agents))
+    imported = convert(
+        _text(file),
+        file=str(file),
+        project=_folder(file),
+        agents=_listed(agents),
+        adopt=adopt,
+    )
     _write(imported.text, output, force=force)
     for finding in grouped(imported.findings):
         print_problem(finding.as_dict())
@@ -90,7 +100,6 @@ def _summary(imported: Imported, output: Path) -> list[str]:
     return [
         f"{where}: {made}",
         *_named("agents", imported.agents),
-        "this version starts no containers: agents are cold, services not enabled",
         *_to_look_at(imported),
         *_to_set(imported),
         "next: read the comments, then sutazai check " + ("FILE" if printed else str(output)),

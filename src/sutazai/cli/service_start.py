@@ -62,12 +62,11 @@ def _prepared(
     fleet = accepted.fleet
     check_model(fleet)
     make_state_folder(places)
-    ports = fleet.ports
     config = Config(
         fleet=fleet.name,
         fleet_file=str(file) if file else None,
         started=time.time(),
-        ports=Listening(host=ports.host, control=ports.control, gateway=ports.gateway),
+        ports=Listening.of(fleet.ports),
     )
     systemds = {name: environment[name] for name in FROM_SYSTEMD if name in environment}
     seen = {**environment_of(places, fleet, environment), **systemds}

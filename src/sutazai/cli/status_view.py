@@ -48,6 +48,7 @@ def status_view(status: FleetStatus, *, now: float, width: int) -> RenderableTyp
     return Group(
         heading(status, now=now),
         *problems(status),
+        *throttled(status),
         *pressure(status),
         "",
         agents_table(status.agents, width=width),
@@ -57,6 +58,7 @@ def status_view(status: FleetStatus, *, now: float, width: int) -> RenderableTyp
         "",
         llm_line(status),
         *limits(status),
+        *isolation(status),
         *urls(status),
     )
 
@@ -66,6 +68,7 @@ def watch_view(status: FleetStatus, *, now: float, width: int) -> RenderableType
     return Group(
         heading(status, now=now),
         *problems(status),
+        *throttled(status),
         *pressure(status),
         llm_line(status),
         "",
@@ -90,6 +93,18 @@ def problems(status: FleetStatus) -> Iterator[Text]:
     """One line for each thing that is wrong."""
     for problem in status.problems:
         yield Text.assemble(("! ", "bold red"), plain(problem))
+
+
+def throttled(status: FleetStatus) -> Iterator[Text]:
+    """One line in an emergency: nothing is as fast as it should be, and that is no fault."""
+    if status.throttle is not None:
+        yield Text(throttle_line(status.throttle), "bold red")
+
+
+def throttle_line(cores: float) -> str:
+    """What is done to all agents, and how it is taken back."""
+    back = "sutazai emergency cpu --release"
+    return f"! EMERGENCY: all agents are held to {cores:g} cores each; take it back: {back}"
 
 
 def pressure(status: FleetStatus) -> Iterator[Text]:
@@ -166,6 +181,21 @@ def limits(status: FleetStatus) -> Iterator[Text]:
     if status.limits:
         why = f" ({plain(status.limits_why)})" if status.limits_why else ""
         yield Text.assemble(("limits ", "bold"), f"{status.limits}{why}")
+
+
+def isolation(status: FleetStatus) -> Iterator[Text]:
+    """How units are kept from each other, and a line for each thing that could be better."""
+    seen = status.isolation
+    if not seen.own and not seen.shared:
+        return
+    kinds = [
+        f"{seen.own} units as users of their own" if seen.own else "",
+        f"{seen.shared} as the host's user: against accidents only" if seen.shared else "",
+        f"Landlock {seen.landlock}" if seen.landlock else "no Landlock",
+    ]
+    yield Text.assemble(("isolation ", "bold"), "; ".join(kind for kind in kinds if kind))
+    for why in seen.why:
+        yield Text.assemble("  ", plain(why))
 
 
 def urls(status: FleetStatus) -> Iterator[Text]:

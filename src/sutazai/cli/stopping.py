@@ -22,6 +22,7 @@ from sutazai.fleet.errors import (
     Unavailable,
 )
 from sutazai.fleet.places import Places
+from sutazai.host.containers import clear_containers
 from sutazai.host.limits import clear
 from sutazai.wire import Address, Client, Timeout
 
@@ -42,7 +43,8 @@ def stop_fleet(places: Places, *, tick: Callable[[], None] = lambda: None) -> bo
     swept = sweep(mark_of(places), tick=tick)
     clear(places.groups)
     _remove_sockets(places)
-    return asked or swept > 0
+    cleared = clear_containers(places)
+    return asked or swept + cleared > 0
 
 
 def _by_keeper(places: Places, tick: Callable[[], None]) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
@@ -11,7 +10,6 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.live import Live
 
 from sutazai.cli import fleets
 from sutazai.cli.client import connected
@@ -21,6 +19,7 @@ from sutazai.cli.output import print_json
 from sutazai.cli.top_figures import Figures, History, Sort
 from sutazai.cli.top_reading import Reader
 from sutazai.cli.top_view import top_document, top_view
+from sutazai.cli.top_watch import TopScreen
 from sutazai.fleet.errors import NotRunning
 from sutazai.fleet.places import Places
 from sutazai.wire import Client
@@ -37,7 +36,7 @@ app = typer.Typer()
 @app.command()
 def top(
     sort: Annotated[
-        Sort, typer.Option("--sort", help="What comes first: memory, cpu or llm.")
+        Sort, typer.Option("--sort", help="The column that rows are sorted by.")
     ] = Sort.MEMORY,
     number: Annotated[
         int | None, typer.Option("-n", metavar="N", min=1, help="Print N times, then leave.")
@@ -46,7 +45,7 @@ def top(
     state: StateOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show who takes memory, CPU time and the model, until Ctrl-C.
+    """Show who takes memory, CPU time and the model, until q; ? shows all keys.
 
     CPU is percent of one core, since the look before. Share is of the tokens that the model read
     and wrote in the last minute or more. Without a terminal, and with --json, it prints once.
@@ -59,6 +58,10 @@ def top(
         asyncio.run(_watch(places, sort, screen))
 
 
+async def _watch(places: Places, sort: Sort, screen: Console) -> None:
+    await TopScreen(screen, sort, lambda: _looks(places, sort)).run()
+
+
 async def _print(places: Places, sort: Sort, screen: Console, *, times: int, as_json: bool) -> None:
     async with aclosing(_looks(places, sort)) as looks:
         await anext(looks)  # CPU time is known from the second look on
@@ -68,17 +71,6 @@ async def _print(places: Places, sort: Sort, screen: Console, *, times: int, as_
                 print_json(top_document(figures))
             else:
                 screen.print(top_view(figures, width=screen.width))
-
-
-async def _watch(places: Places, sort: Sort, screen: Console) -> None:
-    watching = asyncio.current_task()
-    assert watching is not None  # noqa: S101 (a coroutine runs in a task; for the type)
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, watching.cancel)
-    with Live(console=screen, screen=True, auto_refresh=False) as live:
-        async with aclosing(_looks(places, sort)) as looks:
-            async for figures in looks:
-                width, height = screen.size
-                live.update(top_view(figures, width=width, height=height), refresh=True)
 
 
 async def _looks(places: Places, sort: Sort) -> AsyncGenerator[Figures]:

@@ -20,10 +20,19 @@ WINDOW = 60.0
 
 
 class Sort(StrEnum):
-    """What comes first: who takes most memory, CPU time, or tokens of the model."""
+    """By which column rows are sorted: names from a to z, of figures the largest first.
 
+    In the order of the columns; ``llm`` is the share of the model's tokens.
+    """
+
+    UNIT = "unit"
+    STATE = "state"
     MEMORY = "memory"
     CPU = "cpu"
+    TEMPERATURE = "temp"
+    TASKS = "tasks"
+    CALLS = "calls"
+    QUEUE = "queue"
     LLM = "llm"
 
 
@@ -109,6 +118,7 @@ class Figures:
 
     Args:
         silent: who did not answer, and since when (seconds since 1970; None: never did).
+        throttle: cores that each agent is held to in an emergency.
         cpu: percent of all cores.
         share_since: the tokens from then on are what shares are of.
     """
@@ -117,6 +127,7 @@ class Figures:
     rows: tuple[Row, ...]
     silent: Mapping[str, float | None]
     level: Level | None
+    throttle: float | None
     memory_used: int
     memory_total: int
     cpu: float | None
@@ -144,9 +155,10 @@ class History:
         used, total = _memory(look, host)
         figures = Figures(
             at=look.at,
-            rows=tuple(sorted(rows, key=lambda row: _order(row, sort))),
+            rows=arranged(rows, sort),
             silent=dict(self._silent(look)),
             level=host.pressure.level if host else None,
+            throttle=host.throttle if host else None,
             memory_used=used,
             memory_total=total,
             cpu=_busy(self._before.processors, look.processors) if self._before else None,
@@ -262,12 +274,25 @@ def _sum(values: Iterable[N | None]) -> N | None:
     return sum(known[1:], known[0]) if known else None
 
 
-def _order(row: Row, sort: Sort) -> tuple[float, float, str]:
-    """The most first; among the equal whoever has calls waiting or takes memory, then by name."""
-    memory, queued = float(row.memory or 0), float(row.queued or 0)
-    first, then = {
-        Sort.MEMORY: (memory, row.cpu or 0.0),
-        Sort.CPU: (row.cpu or 0.0, memory),
-        Sort.LLM: (row.share or 0.0, queued),
-    }[sort]
-    return -first, -then, row.name
+def arranged(rows: Iterable[Row], sort: Sort) -> tuple[Row, ...]:
+    """The rows in that order; of the equal, whoever takes more memory, then by name."""
+    return tuple(sorted(rows, key=lambda row: _order(row, sort)))
+
+
+def _order(row: Row, sort: Sort) -> tuple[str, float, float, str]:
+    memory = row.memory or 0
+    texts = {
+        Sort.UNIT: row.name,
+        Sort.STATE: row.state.value if row.state else "",
+        Sort.TEMPERATURE: row.temperature.value if row.temperature else "",
+    }
+    figures = {
+        Sort.MEMORY: (memory, row.cpu),
+        Sort.CPU: (row.cpu, memory),
+        Sort.TASKS: (row.tasks, memory),
+        Sort.CALLS: (row.calls, memory),
+        Sort.QUEUE: (row.queued, memory),
+        Sort.LLM: (row.share, row.queued),
+    }
+    first, then = figures.get(sort, (0, memory))
+    return texts.get(sort, ""), -(first or 0), -(then or 0), row.name

@@ -11,8 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from sutazai.cli.console import clock, plain, table
-from sutazai.cli.status_view import STYLES
-from sutazai.cli.top_figures import Figures, Row
+from sutazai.cli.status_view import STYLES, throttle_line
+from sutazai.cli.top_figures import Figures, Row, Sort
+from sutazai.cli.top_keys import HELP, Viewing
 from sutazai.fleet.status import Level
 from sutazai.fleet.units import format_duration, format_size
 
@@ -52,9 +53,40 @@ def top_view(figures: Figures, *, width: int, height: int | None = None) -> Rend
     return Group(*head, _table(rows, width), *rest)
 
 
+def watched_view(
+    figures: Figures, viewing: Viewing, *, width: int, height: int
+) -> tuple[RenderableType, Viewing]:
+    """The part that a person looks at, on a whole screen, and where it is now.
+
+    The place to which somebody scrolled is moved where fewer rows are left.
+    """
+    if viewing.help:
+        return Text(HELP, no_wrap=True, overflow="ellipsis"), viewing
+    head = list(_head(figures))
+    rows = viewing.chosen(figures.rows)
+    page = max(1, height - len(head) - TABLE_HEAD - 1)
+    viewing = viewing.fitted(rows=len(rows), page=page)
+    shown = rows[viewing.first : viewing.first + page]
+    foot = _foot(viewing, len(shown), len(rows), len(figures.rows))
+    return Group(*head, _table(shown, width, viewing.sort), foot), viewing
+
+
+def _foot(viewing: Viewing, shown: int, found: int, known: int) -> Text:
+    """What is shown of how much, and how it was chosen."""
+    of = f"{found} of {known} units" if viewing.filter else f"{known} units"
+    parts = [f"{viewing.first + 1 if shown else 0}-{viewing.first + shown} of {of}"]
+    parts.append(f"sorted by {TITLES[list(Sort).index(viewing.sort)]}")
+    if viewing.filter or viewing.typing:
+        parts.append(f"/{plain(viewing.filter)}{'_' if viewing.typing else ''}")
+    paused = ("  paused", "bold yellow") if viewing.paused else ""
+    return _one_line(Text.assemble(("  ".join((*parts, "? help")), "dim"), paused))
+
+
 def _head(figures: Figures) -> Iterator[Text]:
     yield _machine(figures)
     yield _llm(figures)
+    if figures.throttle is not None:
+        yield _one_line(Text(throttle_line(figures.throttle), "bold red"))
     for name, last in figures.silent.items():
         since = f"; {SAID_OF[name]} figures are as of {clock(last)}" if last else ""
         yield _one_line(Text(f"! {name} does not answer, it may be restarting{since}", "bold red"))
@@ -96,7 +128,8 @@ def _llm(figures: Figures) -> Text:
     )
 
 
-def _table(rows: tuple[Row, ...], width: int) -> Table:
+def _table(rows: tuple[Row, ...], width: int, sort: Sort | None = None) -> Table:
+    """``sort`` marks the column that the rows are sorted by."""
     titles = TITLES if width >= NARROW else TITLES[:NARROW_COLUMNS]
     cells = [_cells(row)[: len(titles)] for row in rows]
     shown = table(*titles)
@@ -106,6 +139,8 @@ def _table(rows: tuple[Row, ...], width: int) -> Table:
         column.width = max(len(line[place]) for line in (titles, *cells))
         column.justify = "right" if titles[place] in FIGURES else "left"
         taken += column.width + 1
+    if sort is not None and (at := list(Sort).index(sort)) < len(titles):
+        shown.columns[at].header_style = "bold reverse"
     longest = max(len(line[0]) for line in (titles, *cells))
     shown.columns[0].width = max(NAME_MIN, min(longest, width - taken))
     for line in cells:

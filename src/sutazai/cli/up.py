@@ -77,12 +77,11 @@ def _say_that_it_runs(places: Places, accepted: Accepted) -> None:
 
 
 def _config(accepted: Accepted) -> Config:
-    ports = accepted.fleet.ports
     return Config(
         fleet=accepted.fleet.name,
         fleet_file=_absolute(accepted.file),
         started=time.time(),
-        ports=Listening(host=ports.host, control=ports.control, gateway=ports.gateway),
+        ports=Listening.of(accepted.fleet.ports),
     )
 
 

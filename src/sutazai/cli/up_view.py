@@ -17,6 +17,7 @@ from rich.text import Text
 from sutazai.cli import fleets
 from sutazai.cli.config import Config
 from sutazai.cli.console import plain
+from sutazai.cli.dashboard import login_link
 from sutazai.cli.output import print_error
 from sutazai.cli.readiness import READY_WITHIN, Progress
 from sutazai.cli.status_view import agents_table, heading, llm_line, problems
@@ -80,6 +81,8 @@ def print_places(screen: Console, config: Config, places: Places) -> None:
         ("gateway", f"{ports.url(ports.gateway)}  (speaks as OpenAI and as Ollama)"),
         ("state", str(places.state)),
     ]
+    if (link := login_link(config, places)) is not None:
+        rows.insert(0, ("web", f"{link}  (logs a browser in, once)"))
     for name, text in rows:
         screen.print(Text.assemble((f"{name:<8}", "bold"), text), soft_wrap=True)
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import pwd
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from sutazai.control.api.parts import Parts, Work
+from sutazai.control.api.parts import Parts
 from sutazai.control.feed import EventFeed
 from sutazai.control.keys import agent_keys
 from sutazai.control.ollama import SourceChooser
@@ -19,24 +18,11 @@ from sutazai.control.reconciler import EVERY, Reconciler
 from sutazai.control.settings import Settings
 from sutazai.control.status import StatusReader
 from sutazai.control.tail import tail
-from sutazai.fleet.errors import Unavailable
-from sutazai.fleet.work import Run, Task, WorkState
-from sutazai.store import Database, Events, Policies, Revisions, Runs, Stops, Tasks, migrate
-from sutazai.store.database import sqlite_url
-from sutazai.tasks.artifacts import ArtifactFolder
-from sutazai.tasks.calls import AgentCalls
-from sutazai.tasks.desk import RunDesk
-from sutazai.tasks.engine import Engine
-from sutazai.tasks.progress import Progress
-from sutazai.tasks.retire import Keep, retire
-from sutazai.tasks.task import TaskDesk
+from sutazai.control.uids import unit_users
+from sutazai.control.work import control_database, control_office
+from sutazai.fleet.isolation import uid_range
+from sutazai.store import Database, Events, Policies, Revisions, Stops, migrate
 from sutazai.wire import Client
-
-RETIRE_EVERY = 3600.0
-RETIRE_FIRST = 60.0
-"""Seconds after the start at which what is too old goes for the first time."""
-
-log = logging.getLogger(__name__)
 
 
 @asynccontextmanager
@@ -46,17 +32,15 @@ async def open_control(settings: Settings, *, every: float = EVERY) -> AsyncIter
     Args:
         every: seconds between two looks at whether the peers are where they should be.
     """
-    places = settings.places
     async with AsyncExitStack() as stack:
-        migrate(sqlite_url(places.database))
-        database = Database(sqlite_url(places.database))
+        url = control_database(settings, os.environ)
+        migrate(url)
+        database = Database(url)
         stack.callback(database.close)
         client = await stack.enter_async_context(Client())
-        engine = Engine(places.workflow_database)
-        stack.push_async_callback(engine.close)
-        parts = await _parts(settings, database, client, engine, every)
-        engine.launch()
-        await parts.work.task_desk.recover()
+        parts = await _parts(settings, database, client, every)
+        stack.push_async_callback(parts.work.close)
+        await parts.work.open()
         await parts.work.run_desk.recover()
         yield parts
 
@@ -66,24 +50,10 @@ async def run_background(parts: Parts) -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(parts.reconciler.run(), name="reconcile")
         group.create_task(tail(parts.host, parts.feed), name="read the host's events")
-        group.create_task(_retire(parts.work), name="retire what is old")
+        group.create_task(parts.work.run(), name="do durable work")
 
 
-async def _retire(work: Work) -> None:
-    await asyncio.sleep(RETIRE_FIRST)
-    while True:
-        try:
-            await retire(
-                work.tasks, work.runs, work.engine, work.artifacts, now=time.time(), keep=Keep()
-            )
-        except Unavailable as error:
-            log.warning("what is old is retired later: %s", error)
-        await asyncio.sleep(RETIRE_EVERY)
-
-
-async def _parts(
-    settings: Settings, database: Database, client: Client, engine: Engine, every: float
-) -> Parts:
+async def _parts(settings: Settings, database: Database, client: Client, every: float) -> Parts:
     places = settings.places
     host = HostPeer(client, "host", places.host_socket)
     gateway = GatewayPeer(client, "gateway", places.gateway_socket)
@@ -99,7 +69,7 @@ async def _parts(
         status=StatusReader(settings, reconciler, host, gateway, revision=revision),
         feed=feed,
         revisions=revisions,
-        work=_work(settings, database, client, engine, feed),
+        work=control_office(settings, database, client, feed),
         stopping=asyncio.Event(),
     )
 
@@ -131,39 +101,11 @@ def _reconciler(
         chooser=chooser,
         feed=feed,
         every=every,
-    )
-
-
-def _work(
-    settings: Settings,
-    database: Database,
-    client: Client,
-    engine: Engine,
-    feed: EventFeed,
-) -> Work:
-    places = settings.places
-    tasks, runs = Tasks(database), Runs(database)
-    artifacts, progress = ArtifactFolder(places.artifacts), Progress()
-    calls = AgentCalls(client, places.gateway_socket, places.host_socket)
-
-    async def task_failed(task: Task) -> None:
-        message = (task.error or {}).get("message", "no reason is known")
-        await feed.add("task-failed", f"task {task.id} failed: {message}", unit=task.agent)
-
-    async def run_ended(run: Run) -> None:
-        reason = f": {run.error['message']}" if run.error else ""
-        kind = "run-done" if run.state is WorkState.DONE else "run-failed"
-        await feed.add(kind, f"run {run.id} {run.state}{reason}", run=run.id)
-
-    return Work(
-        calls=calls,
-        tasks=tasks,
-        task_desk=TaskDesk(tasks, engine, calls, task_failed),
-        runs=runs,
-        run_desk=RunDesk(runs, engine, calls, artifacts, progress, run_ended),
-        progress=progress,
-        artifacts=artifacts,
-        engine=engine,
+        users=unit_users(
+            state / "uids.json",
+            [*settings.fleet.agents, *settings.fleet.services],
+            uid_range(settings.fleet.isolation.uids),
+        ),
     )
 
 

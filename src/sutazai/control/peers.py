@@ -67,7 +67,8 @@ class HostPeer(Peer):
 
     async def want(self, desired: Desired) -> None:
         """Tells what should run."""
-        await self.call("PUT", "/desired", desired.model_dump(mode="json"))
+        # The host holds what is named here of 10,000 units: see `host.desired`.
+        await self.call("PUT", "/desired", desired.model_dump(mode="json", exclude_defaults=True))
 
     async def change(self, unit: str, verb: str) -> UnitStatus:
         """`start`, `stop` or `restart` of one unit. Raises NotFound."""

@@ -6,14 +6,27 @@ import hashlib
 import json
 import sys
 from collections.abc import Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sutazai.control.isolating import isolated
 from sutazai.control.managed import managed_units
 from sutazai.control.settings import Listening
 from sutazai.control.source import LlmSource, Source
-from sutazai.fleet.desired import DesiredUnit, Kind, Probe, Standing
+from sutazai.control.uids import Users
+from sutazai.fleet.desired import (
+    GATEWAY,
+    Container,
+    DesiredUnit,
+    Kind,
+    Plan,
+    Probe,
+    Scaling,
+    Standing,
+)
+from sutazai.fleet.fit import PLANES, llm_memory
+from sutazai.fleet.mounts import parse_mount
 from sutazai.fleet.places import Places
 from sutazai.fleet.secrets import FILE_PREFIX
 from sutazai.fleet.serving import EmbeddedLlm
@@ -33,12 +46,18 @@ _MAKES_AN_INSTANCE = (
     "kind",
     "runtime",
     "entry",
+    "python",
+    "requirements",
+    "code",
     "options",
     "command",
     "environment",
     "directory",
     "address",
+    "container",
     "memory_limit",
+    "isolation",
+    "cores",
 )
 """What an instance cannot take on while it runs; everything else changes without a restart."""
 
@@ -50,12 +69,18 @@ class House:
     Args:
         base: folder that relative paths in the fleet file count from.
         keys: each agent's key at the gateway.
+        users: the users that units run as.
+        codes: digest of each agent's own code, where it has any.
+        throttle: cores that each agent is held to in an emergency.
     """
 
     places: Places
     listening: Listening
     base: Path
     keys: Mapping[str, str]
+    users: Users = field(default_factory=Users)
+    codes: Mapping[str, str] = field(default_factory=dict)
+    throttle: float | None = None
 
 
 def plan_units(
@@ -70,7 +95,28 @@ def plan_units(
         if service.enabled
     ]
     units += [_agent(name, agent, house) for name, agent in fleet.agents.items()]
-    return tuple(_finished(unit, stopped) for unit in units)
+    return tuple(_finished(_isolated(unit, fleet, house), stopped) for unit in units)
+
+
+def _isolated(unit: DesiredUnit, fleet: Fleet, house: House) -> DesiredUnit:
+    return isolated(
+        unit,
+        fleet,
+        house.users,
+        places=house.places,
+        base=house.base,
+        gateway=house.listening.gateway,
+    )
+
+
+def plan_memory(fleet: Fleet, source: LlmSource) -> Plan:
+    """How the host shares memory out. What the embedded LLM takes is taken from its pool, too."""
+    llm = llm_memory(fleet.llm) if source.kind is Source.EMBEDDED else 0
+    pools = dict(fleet.memory.pools)
+    if Pool.INFRASTRUCTURE in pools:
+        pools[Pool.INFRASTRUCTURE] = max(0, pools[Pool.INFRASTRUCTURE] - llm)
+    memory = fleet.memory
+    return Plan(total=memory.total, reserve=memory.reserve, house=PLANES + llm, pools=pools)
 
 
 def _finished(unit: DesiredUnit, stopped: Set[str]) -> DesiredUnit:
@@ -93,18 +139,39 @@ def _agent(name: str, agent: Agent, house: House) -> DesiredUnit:
     return DesiredUnit(
         **{
             **common,
-            "environment": {**_agent_environment(name, agent, house), **common["environment"]},
-            "options": _agent_options(name, agent, house) if python else common["options"],
+            "environment": {
+                **_agent_environment(name, agent, house),
+                **_with_key(common["environment"], house.keys[name]),
+            },
+            "options": _agent_options(name, agent, house) if python else {},
         },
         kind=Kind.AGENT,
         version="",
         temperature=agent.temperature,
         replicas=agent.replicas,
         entry=(agent.class_ or ROLE_AGENT) if python else None,
+        python=_placed(agent.python, house),
+        requirements=_placed(agent.requirements, house),
+        code=house.codes.get(name, ""),
         address=agent.url if agent.runtime is Runtime.REMOTE else None,
         priority=agent.priority,
+        concurrency=agent.concurrency,
+        scale=_scaling(agent),
         idle_after=agent.idle_after,
+        recycle_after=agent.recycle_after,
+        throttle=house.throttle,
     )
+
+
+def _placed(path: str | None, house: House) -> str | None:
+    return None if path is None else str(house.base / Path(path).expanduser())
+
+
+def _scaling(agent: Agent) -> Scaling | None:
+    scale = agent.scale
+    if scale is None:
+        return None
+    return Scaling(most=scale.max, wait=scale.wait, cooldown=scale.cooldown)
 
 
 def _service(name: str, service: Service, house: House) -> DesiredUnit:
@@ -122,17 +189,36 @@ def _unit(name: str, unit: Unit, house: House) -> dict[str, Any]:
     return {
         "name": name,
         "runtime": unit.runtime,
-        "options": {"image": unit.image} if unit.image else {},
+        "container": _container(unit, house),
         "command": unit.command,
         "environment": {key: _anchored(text, house) for key, text in unit.environment.items()},
         "directory": str(house.base / (unit.directory or ".")),
         "probe": _probe(unit),
         "depends_on": unit.depends_on,
+        "restart_with": unit.restart_with,
         "memory_limit": unit.memory_limit,
         "cpu": unit.cpu,
+        "gpu_memory": unit.gpu_memory,
+        "pool": unit.pool,
         "standing": Standing.CRITICAL if unit.pool in _CRITICAL else Standing.ORDINARY,
         "stop_timeout": unit.stop_timeout,
     }
+
+
+def _container(unit: Unit, house: House) -> Container | None:
+    if unit.runtime is not Runtime.CONTAINER or unit.image is None:
+        return None
+    return Container(
+        image=unit.image,
+        entrypoint=unit.entrypoint,
+        volumes=tuple(str(parse_mount(each).anchored(house.base)) for each in unit.volumes),
+        port=unit.container_port,
+        network=unit.network,
+        user=unit.user,
+        read_only=unit.read_only,
+        directory=unit.directory,
+        attach=unit.container_name,
+    )
 
 
 def _anchored(text: str, house: House) -> str:
@@ -161,14 +247,24 @@ def _agent_environment(name: str, agent: Agent, house: House) -> dict[str, str]:
     ours = {"SUTAZAI_KEY": key}
     if agent.runtime is Runtime.PYTHON:
         return ours
-    gateway = house.listening.url(house.listening.gateway)
+    contained = agent.runtime is Runtime.CONTAINER
+    gateway = GATEWAY if contained else house.listening.url(house.listening.gateway)
     return {
         **ours,
         "AGENT_NAME": name,
-        "OLLAMA_HOST": gateway,
+        "OLLAMA_HOST": _keyed(gateway, key) if contained else gateway,
         "OPENAI_BASE_URL": f"{gateway}/v1",
         "OPENAI_API_KEY": key,
     }
+
+
+def _with_key(environment: Mapping[str, str], key: str) -> dict[str, str]:
+    """Where the gateway asks for a key, its address has it for whoever can send none."""
+    return {name: text.replace(GATEWAY, _keyed(GATEWAY, key)) for name, text in environment.items()}
+
+
+def _keyed(gateway: str, key: str) -> str:
+    return f"{gateway}/key/{key}"
 
 
 def _probe(unit: Unit) -> Probe:

@@ -8,14 +8,16 @@ import os
 import time
 from collections.abc import Mapping
 
+from sutazai.control.emergency.throttle import Throttle
 from sutazai.control.feed import EventFeed
 from sutazai.control.follower import Follower
 from sutazai.control.ollama import SourceChooser
 from sutazai.control.peers import GatewayPeer, HostPeer
-from sutazai.control.planning import House, plan_units
+from sutazai.control.planning import House, plan_memory, plan_units
 from sutazai.control.routing import plan_routes
 from sutazai.control.settings import Settings
 from sutazai.control.source import Availability, LlmSource, Source, observe
+from sutazai.control.uids import Users
 from sutazai.fleet.desired import Desired
 from sutazai.fleet.errors import BadFleet, BadPeer, Unavailable
 from sutazai.fleet.routes import Routes
@@ -35,10 +37,12 @@ class Reconciler:
 
     Args:
         every: seconds between two looks at whether the peers are where they should be.
+        users: the users that units run as.
 
     Attributes:
         source: where the model comes from.
         problems: what in the fleet cannot be carried out.
+        throttle: what all agents are held to in an emergency.
     """
 
     def __init__(
@@ -53,11 +57,14 @@ class Reconciler:
         chooser: SourceChooser,
         feed: EventFeed,
         every: float = EVERY,
+        users: Users = Users(),  # noqa: B008 (frozen)
     ) -> None:
         self.source = LlmSource(Source.EMBEDDED)
         self.problems: tuple[str, ...] = ()
+        self.throttle = Throttle(settings.places.throttle)
         self._settings = settings
         self._keys = keys
+        self._users = users
         self._host = host
         self._gateway = gateway
         self._stops = stops
@@ -114,10 +121,26 @@ class Reconciler:
             await self._units.align()
         return await self._host.change(unit, verb)
 
+    async def throttle_to(self, cores: float | None) -> None:
+        """Holds every agent to so many cores, until None releases them."""
+        await asyncio.to_thread(self.throttle.set, cores)
+        async with self._one_at_a_time:
+            await self._plan()
+            await self._units.align()
+
     async def _plan(self) -> None:
         settings, places = self._settings, self._settings.places
-        house = House(places, settings.config.ports, settings.base, self._keys)
+        house = House(
+            places,
+            settings.config.ports,
+            settings.base,
+            self._keys,
+            self._users,
+            codes=settings.codes,
+            throttle=self.throttle.cores,
+        )
         units = plan_units(settings.fleet, house, self.source, await self._stops.all())
+        plan = plan_memory(settings.fleet, self.source)
         self.problems = ()
         routes = plan_routes(
             settings.fleet,
@@ -127,7 +150,7 @@ class Reconciler:
             llm_address=f"unix:{places.llm_socket}",
             resolve=self._resolved,
         )
-        await self._units.offer(Desired(revision=0, units=units))
+        await self._units.offer(Desired(revision=0, units=units, plan=plan))
         await self._calls.offer(routes)
 
     def _resolved(self, reference: str) -> str | None:
@@ -138,8 +161,7 @@ class Reconciler:
             return None
 
     async def _host_revision(self) -> int:
-        # Without its shape: of all that the host says every two seconds we need one number.
-        return _revision(await self._host.call("GET", "/status"))
+        return _revision(await self._host.call("GET", "/desired"))
 
     async def _gateway_revision(self) -> int:
         stats = await self._gateway.stats()
@@ -160,8 +182,8 @@ class Reconciler:
             await self._plan()
 
 
-def _revision(status: object) -> int:
-    revision = status.get("revision") if isinstance(status, dict) else None
+def _revision(told: object) -> int:
+    revision = told.get("revision") if isinstance(told, dict) else None
     if not isinstance(revision, int):
-        raise BadPeer("the host's status has no revision")
+        raise BadPeer("the host's answer has no revision")
     return revision

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from sutazai.control.managed import pins_of
 from sutazai.control.source import LlmSource, Source
 from sutazai.fleet.declared import Dialect, Priority
+from sutazai.fleet.hierarchy import Hierarchy
+from sutazai.fleet.messaging import BusSpec
 from sutazai.fleet.routes import (
     BackendRoute,
     Door,
@@ -61,7 +63,23 @@ def plan_routes(
         auto=gateway.auto,
         repeats=gateway.repeats,
         run_budget=gateway.run_budget,
+        members=Hierarchy.of(fleet).members,
+        topics=_topics(fleet),
+        messages=fleet.messages,
+        bus=_bus(fleet.bus, resolve),
     )
+
+
+def _topics(fleet: Fleet) -> dict[str, tuple[str, ...]]:
+    names = {topic for agent in fleet.agents.values() for topic in agent.topics}
+    return {
+        topic: tuple(name for name, agent in fleet.agents.items() if topic in agent.topics)
+        for topic in sorted(names)
+    }
+
+
+def _bus(bus: BusSpec, resolve: Callable[[str], str | None]) -> BusSpec:
+    return bus.model_copy(update={"url": resolve(bus.url) or bus.url}) if bus.url else bus
 
 
 def _backends(

@@ -9,12 +9,24 @@ import socket
 from collections.abc import Iterator
 
 import uvicorn
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, FastAPI, Request
+from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp
 
 from sutazai import __version__
-from sutazai.control.api import agents, errors, events, runs, status, tasks
-from sutazai.control.api.parts import Parts
+from sutazai.control.api import (
+    agents,
+    dead,
+    emergency,
+    errors,
+    events,
+    gateway,
+    messages,
+    runs,
+    status,
+    tasks,
+)
+from sutazai.control.api.parts import Parts, PartsDep
 from sutazai.control.app import run_background
 from sutazai.control.guard import Guard
 
@@ -36,17 +48,20 @@ def make_app(parts: Parts) -> ASGIApp:
     app.state.parts = parts
     errors.install(app)
     v1 = APIRouter(prefix=API)
-    for module in (status, agents, tasks, runs, events):
+    for module in (status, agents, gateway, tasks, messages, dead, runs, events, emergency):
         v1.include_router(module.router)
     app.include_router(v1)
-    app.add_api_route("/", _index, include_in_schema=False)
+    app.add_api_route("/", _index, include_in_schema=False, response_model=None)
     app.add_api_route("/health", _health, include_in_schema=False)
     settings = parts.settings
     return Guard(app, token=settings.token, own_host=settings.config.ports.host)
 
 
-async def _index() -> dict[str, str]:
-    """What this is, for whoever comes by."""
+async def _index(parts: PartsDep, request: Request) -> dict[str, str] | Response:
+    """What this is, for whoever comes by; a browser is sent to the dashboard."""
+    ports = parts.settings.config.ports
+    if ports.web is not None and "text/html" in request.headers.get("accept", ""):
+        return RedirectResponse(ports.url(ports.web))
     return {
         "name": "SutazAI control",
         "version": __version__,

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from sutazai.fleet.desired import Shape
 from sutazai.fleet.errors import BadFleet, NotRunning, SutazaiError
@@ -19,14 +19,16 @@ TOKEN_BYTES = 32
 WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (where to call who listens there)
 
 T = TypeVar("T")
+_CODES = TypeAdapter(dict[str, str])
 
 
 class Listening(Shape):
-    """One address, and the ports of control and gateway."""
+    """One address, and the ports of control, gateway and, where there is one, the dashboard."""
 
     host: str
     control: int
     gateway: int
+    web: int | None = None
 
     def url(self, port: int) -> str:
         """The base URL of one of the ports, as a program on this machine calls it."""
@@ -53,6 +55,7 @@ class Settings(BaseModel):
     config: Config
     fleet: Fleet
     token: str
+    codes: dict[str, str] = {}
 
     @property
     def base(self) -> Path:
@@ -68,6 +71,7 @@ def read_settings(places: Places) -> Settings:
         config=_read(places.config, Config.model_validate_json),
         fleet=_read(places.state / "fleet.json", Fleet.model_validate_json),
         token=token_of(places.token),
+        codes=_read(places.codes, _CODES.validate_json) if places.codes.exists() else {},
     )
 
 

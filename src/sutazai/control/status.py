@@ -18,6 +18,7 @@ from sutazai.fleet.status import (
     AgentStatus,
     FleetStatus,
     HostStatus,
+    IsolationStatus,
     LlmStatus,
     PoolTotals,
     PressureStatus,
@@ -107,7 +108,9 @@ def compose(settings: Settings, revision: int, source: LlmSource, seen: Seen) ->
         llm=_llm(source, seen.gateway),
         limits=seen.host.limits if seen.host else "",
         limits_why=seen.host.limits_why if seen.host else "",
+        throttle=seen.host.throttle if seen.host else None,
         pressure=seen.host.pressure if seen.host else PressureStatus(),
+        isolation=seen.host.isolation if seen.host else IsolationStatus(),
         problems=(*seen.problems, *_problems(units.values(), seen.gateway)),
     )
 

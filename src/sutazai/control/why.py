@@ -67,8 +67,10 @@ def _healthy(known: Known) -> str:
     since = min((one.since for one in known.status.instances), default=known.status.since)
     told = "its last health check was good" if _is_asked(known.spec) else "nothing tells its health"
     idle = ""
-    if known.spec.runtime is Runtime.PYTHON and known.status.temperature is not Temperature.HOT:
+    if known.status.temperature is not Temperature.HOT:
         idle = f"; it goes to sleep after {format_duration(known.spec.idle_after)} without work"
+    if any(one.attached for one in known.status.instances):
+        idle += "; its container was started by somebody else, and is never stopped from here"
     return f"it has run since {known.clock(since)}, and {told}{idle}"
 
 
@@ -93,8 +95,8 @@ def _starting(known: Known) -> str:
 
 
 def _waiting(known: Known) -> str:
-    then = ", and starts by itself after that" if known.spec.depends_on else ""
-    return f"{known.reason}{then}"
+    waits = known.spec.depends_on or known.reason.startswith("waits for")
+    return f"{known.reason}, and starts by itself after that" if waits else known.reason
 
 
 def _stopping(known: Known) -> str:

@@ -22,7 +22,17 @@ _FREE = ("options", "environment")
 _OF_RUNTIME = {
     "python": {"class", "prompt", "options"},
     "command": {"command"},
-    "container": {"image", "command"},
+    "container": {
+        "image",
+        "command",
+        "entrypoint",
+        "volumes",
+        "container_port",
+        "container_name",
+        "network",
+        "user",
+        "read_only",
+    },
     "remote": {"url"},
 }
 _RUNTIME_KEYS = set().union(*_OF_RUNTIME.values())

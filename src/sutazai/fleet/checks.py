@@ -11,20 +11,30 @@ from urllib.parse import urlsplit
 from sutazai.fleet.explain import did_you_mean
 from sutazai.fleet.fit import Machine, check_fit
 from sutazai.fleet.hierarchy import Hierarchy
+from sutazai.fleet.isolation_checks import check_isolation
+from sutazai.fleet.mounts import parse_mount
 from sutazai.fleet.order import cycles, dependencies
 from sutazai.fleet.ports import Listener, listeners, local_port
 from sutazai.fleet.positions import NOWHERE, Path, Positions
 from sutazai.fleet.problems import Problem, Severity
 from sutazai.fleet.secrets import is_reference
 from sutazai.fleet.serving_checks import check_serving
-from sutazai.fleet.spec import Agent, Fleet, Rank, Runtime, Service, Temperature, Unit
+from sutazai.fleet.spec import Agent, Fleet, Network, Rank, Runtime, Service, Unit
 
 __all__ = ["Machine", "Problem", "Severity", "check_fleet"]
 
 OWN_NAMES = ("control", "gateway", "host", "keeper", "llm", "web", "zygote")
 """Names of the house's own processes; a unit's log and records would mix with theirs."""
 
+ENGINE_SOCKETS = ("docker.sock", "podman.sock")
+"""Whoever can open one of these can do anything on the machine."""
+
 Found = Iterator[Problem]
+
+_PROGRAMS = (Runtime.COMMAND, Runtime.CONTAINER)
+_OF_CONTAINERS = (
+    "image", "entrypoint", "volumes", "container_port", "container_name", "user", "read_only",
+)  # fmt: skip
 
 
 def check_fleet(fleet: Fleet, machine: Machine, positions: Positions = NOWHERE) -> list[Problem]:
@@ -36,6 +46,7 @@ def check_fleet(fleet: Fleet, machine: Machine, positions: Positions = NOWHERE) 
     found = [
         *_names(fleet, positions),
         *_references(fleet, positions),
+        *_restarts(fleet, positions),
         *_order(fleet, positions),
         *_hierarchy(fleet, positions),
         *_ports(fleet, positions),
@@ -43,6 +54,7 @@ def check_fleet(fleet: Fleet, machine: Machine, positions: Positions = NOWHERE) 
         *_addresses(fleet, positions),
         *check_serving(fleet, machine, positions),
         *check_fit(fleet, machine, positions),
+        *check_isolation(fleet, machine, positions),
     ]
     return sorted(found, key=lambda problem: (problem.line, problem.column))
 
@@ -89,6 +101,17 @@ def _references(fleet: Fleet, positions: Positions) -> Found:
             if backend not in fleet.backends:
                 tier_path = ("tiers", name, "backends", at)
                 yield _unknown(positions, tier_path, f"tier `{name}`", backend, [*fleet.backends])
+
+
+def _restarts(fleet: Fleet, positions: Positions) -> Found:
+    for path, label, unit in _units(fleet):
+        for at, name in enumerate(unit.restart_with):
+            if name not in unit.depends_on:
+                yield positions.problem(
+                    (*path, "restart_with", at),
+                    f"{label} is to be restarted with `{name}`, on which it does not depend",
+                    hint=did_you_mean(name, unit.depends_on) or f"add `{name}` to `depends_on`",
+                )
 
 
 def _unknown(positions: Positions, path: Path, label: str, name: str, known: list[str]) -> Problem:
@@ -244,14 +267,9 @@ def _is_address(url: str) -> bool:
 
 def _runtimes(fleet: Fleet, positions: Positions) -> Found:
     for path, label, unit in _units(fleet):
-        if unit.runtime is Runtime.CONTAINER and _starts_by_itself(unit):
-            yield positions.problem(
-                (*path, "runtime"),
-                f"{label} is a container, and this version runs none",
-                hint=_instead_of_a_container(unit),
-            )
         yield from _unused_keys(positions, path, label, unit)
-        if unit.health.path and unit.port is None and unit.runtime is Runtime.COMMAND:
+        yield from _container(positions, path, label, unit)
+        if unit.health.path and unit.port is None and unit.runtime in _PROGRAMS:
             yield positions.problem(
                 (*path, "health", "path"),
                 f"`health.path` of {label} cannot be asked: it has no port",
@@ -266,22 +284,28 @@ def _runtimes(fleet: Fleet, positions: Positions) -> Found:
             )
 
 
-def _starts_by_itself(unit: Agent | Service) -> bool:
-    if isinstance(unit, Service):
-        return unit.enabled
-    return unit.temperature is not Temperature.COLD
-
-
-def _instead_of_a_container(unit: Unit) -> str:
-    off = "`enabled: false`" if isinstance(unit, Service) else "`temperature: cold`"
-    return f"set {off}; or start it yourself and set `runtime: remote` with its `url`"
+def _container(positions: Positions, path: Path, label: str, unit: Unit) -> Found:
+    """What fits no container, or not this one."""
+    if unit.container_port is not None and unit.network is Network.HOST:
+        yield positions.problem(
+            (*path, "container_port"),
+            f"`container_port` of {label} has no use in the machine's own network",
+            hint="its program must listen at `{port}` itself; or remove `network: host`",
+        )
+    if any(parse_mount(each).source.endswith(ENGINE_SOCKETS) for each in unit.volumes):
+        yield positions.problem(
+            (*path, "volumes"),
+            f"{label} would get the container engine itself, and with it the whole machine",
+            hint="remove that volume, and run what needs it beside the fleet",
+        )
 
 
 def _unused_keys(positions: Positions, path: Path, label: str, unit: Unit) -> Found:
     """Keys that would be passed over in silence, mostly because `runtime` was forgotten."""
     owners = {
         "command": (unit.command, (Runtime.COMMAND, Runtime.CONTAINER)),
-        "image": (unit.image, (Runtime.CONTAINER,)),
+        **{key: (getattr(unit, key), (Runtime.CONTAINER,)) for key in _OF_CONTAINERS},
+        "network": (unit.network is not Network.BRIDGE, (Runtime.CONTAINER,)),
         "url": (unit.url, (Runtime.REMOTE,)),
     }
     for key, (value, runtimes) in owners.items():

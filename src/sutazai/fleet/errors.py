@@ -11,17 +11,21 @@
     ├── NotFound             no such agent, run, model, file          (exit 4, HTTP 404)
     ├── Conflict             it cannot be done in the present state   (exit 5, HTTP 409)
     │   ├── AlreadyRunning   a fleet runs on this state folder
-    │   └── PortTaken        somebody else listens there
+    │   ├── PortTaken        somebody else listens there
+    │   └── Deadlock         agents would wait for each other for ever
     ├── Unavailable          a part that is needed is not there       (exit 6, HTTP 503)
     │   ├── NotRunning       no fleet runs on this state folder
     │   ├── ConnectFailed    no connection could be made
     │   ├── QueueFull        a bounded queue is at its bound          (HTTP 429)
+    │   ├── DiskFull         nothing more can be written              (HTTP 507)
     │   └── NoModel          no LLM can be had
     ├── DeadlineExceeded     it took longer than allowed              (exit 7, HTTP 504)
     └── Failed               it was done and went wrong               (exit 1, HTTP 500)
         ├── PeerClosed       the other side went away in the midst    (HTTP 502)
         ├── BadPeer          the other side speaks nonsense           (HTTP 502)
         ├── InstanceLost     the instance died while it worked        (HTTP 502)
+        ├── PoisonTask       every instance that worked on it died
+        ├── TaskLost         who worked on it died, or what it depends on failed
         └── AgentFailed      the agent's own code failed
 
 Each error is a fact by name, carries its data, may carry a hint that says what to do, and keeps
@@ -108,6 +112,10 @@ class PortTaken(Conflict):
     exit_code = 2
 
 
+class Deadlock(Conflict):
+    pass
+
+
 class Unavailable(SutazaiError):
     http_status = 503
     exit_code = 6
@@ -123,6 +131,10 @@ class ConnectFailed(Unavailable):
 
 class QueueFull(Unavailable):
     http_status = 429
+
+
+class DiskFull(Unavailable):
+    http_status = 507
 
 
 class NoModel(Unavailable):
@@ -148,6 +160,14 @@ class BadPeer(Failed):
 
 class InstanceLost(Failed):
     http_status = 502
+
+
+class PoisonTask(Failed):
+    pass
+
+
+class TaskLost(Failed):
+    pass
 
 
 class AgentFailed(Failed):

@@ -44,13 +44,18 @@ class Machine:
     """What there is: ``memory`` in bytes, ``cores``, and the embedded model's file if one looked.
 
     ``model_size`` is that file's size in bytes; without it the model's name is read. ``missing``
-    are programs that managed backends need and that were looked for in vain.
+    are programs that managed backends need and that were looked for in vain. ``landlock`` is the
+    kernel's version of it, 0 for none, and ``cpus`` are the numbers of the cores; both are None
+    where nobody looked. ``gpu`` is bytes of GPU memory, None where no tool tells them.
     """
 
     memory: int
     cores: float
     model_size: int | None = None
     missing: frozenset[str] = frozenset()
+    landlock: int | None = None
+    cpus: frozenset[int] | None = None
+    gpu: int | None = None
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,7 @@ def check_fit(fleet: Fleet, machine: Machine, positions: Positions) -> Iterator[
     shares = running_shares(fleet, machine.model_size)
     yield from _memory(fleet, machine, positions, shares)
     yield from _total_above_machine(fleet, machine, positions)
+    yield from _gpu_memory(fleet, machine, positions)
     yield from _pools(fleet, machine, positions, shares)
     yield from _cores(machine, positions, shares)
     yield from _slots(fleet, positions)
@@ -210,6 +216,40 @@ def _total_above_machine(fleet: Fleet, machine: Machine, positions: Positions) -
             hint="the smaller one counts; without `total` the machine's own is used",
             severity=Severity.WARNING,
         )
+
+
+def _gpu_memory(fleet: Fleet, machine: Machine, positions: Positions) -> Iterator[Problem]:
+    """What always runs must fit together, and anything else by itself."""
+    units: dict[str, Agent | Service] = {**fleet.agents, **fleet.services}
+    wanted = {name: unit for name, unit in units.items() if unit.gpu_memory and _is_here(unit)}
+    if not wanted:
+        return
+    largest = max(wanted, key=lambda name: wanted[name].gpu_memory)
+    path: Path = ("agents" if largest in fleet.agents else "services", largest, "gpu_memory")
+    if machine.gpu is None:
+        yield positions.problem(
+            path,
+            "GPU memory is declared, and neither nvidia-smi nor rocm-smi tells what there is",
+            hint="install the driver's tools; until then nothing holds it",
+            severity=Severity.WARNING,
+        )
+        return
+    always = sum(unit.gpu_memory * _always(unit) for unit in wanted.values())
+    need = max(always, wanted[largest].gpu_memory)
+    if need > machine.gpu:
+        yield positions.problem(
+            path,
+            f"the fleet needs {format_size(need)} of GPU memory, and there are "
+            f"{format_size(machine.gpu)}",
+            hint="use smaller models, or make agents warm that need not run together",
+        )
+
+
+def _always(unit: Agent | Service) -> int:
+    """How many instances of it run while nobody asks for anything."""
+    if isinstance(unit, Service):
+        return int(unit.enabled)
+    return unit.replicas if unit.temperature is Temperature.HOT else 0
 
 
 def _how_to_save(over: int, shares: list[Share]) -> str:

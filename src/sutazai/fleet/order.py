@@ -1,4 +1,4 @@
-"""In which order units start, from what each depends on. Stops go the other way round."""
+"""In which order units start and stop, from what each depends on."""
 
 from __future__ import annotations
 
@@ -29,9 +29,41 @@ def start_waves(graph: Graph) -> list[tuple[str, ...]]:
     return waves
 
 
-def stop_waves(graph: Graph) -> list[tuple[str, ...]]:
-    """Waves in which to stop: nothing stops before what depends on it."""
-    return start_waves(graph)[::-1]
+def stop_waves(graph: Graph, ranks: Mapping[str, int]) -> list[tuple[str, ...]]:
+    """Waves in which to stop: nothing stops before what depends on it, and low ranks stop first.
+
+    What something of a higher rank depends on stops with that. Where a cycle leaves no order, all
+    that is left of a rank stops at once.
+    """
+    ranks = _lifted(graph, ranks)
+    waves, left = _peeled(_dependents(graph, ranks))
+    in_turn = (
+        tuple(name for name in wave if ranks[name] == rank)
+        for rank in sorted(set(ranks.values()))
+        for wave in (*waves, left)
+    )
+    return [wave for wave in in_turn if wave]
+
+
+def _lifted(graph: Graph, ranks: Mapping[str, int]) -> dict[str, int]:
+    """Each one's rank, or the highest of those that depend on it, where that is higher."""
+    found = {name: ranks[name] for name in graph}
+    for wave in reversed(_peeled(graph)[0]):
+        for name in wave:
+            for need in graph[name]:
+                if need in found:
+                    found[need] = max(found[need], found[name])
+    return found
+
+
+def _dependents(graph: Graph, ranks: Mapping[str, int]) -> dict[str, list[str]]:
+    """What depends on each name and has the same rank."""
+    found: dict[str, list[str]] = {name: [] for name in graph}
+    for name, needs in graph.items():
+        for need in needs:
+            if need in found and ranks[need] == ranks[name]:
+                found[need].append(name)
+    return found
 
 
 def cycles(graph: Graph) -> list[tuple[str, ...]]:

@@ -40,6 +40,16 @@ class Places:
         return self.state / "config.json"
 
     @property
+    def codes(self) -> Path:
+        """Digests of the agents' code as `up` found it."""
+        return self.state / "codes.json"
+
+    @property
+    def environments(self) -> Path:
+        """Virtual environments that the host made of requirements."""
+        return self.state / "environments"
+
+    @property
     def token(self) -> Path:
         """The admin token, mode 0600."""
         return self.state / "token"
@@ -62,9 +72,23 @@ class Places:
         return self.state / "logs"
 
     @property
+    def homes(self) -> Path:
+        """One folder a unit, of which only that unit has the use."""
+        return self.state / "homes"
+
+    def home(self, unit: str) -> Path:
+        """The folder of one unit."""
+        return self.homes / unit
+
+    @property
     def desired(self) -> Path:
         """The host's copy of what it should run."""
         return self.state / "desired.json"
+
+    @property
+    def containers(self) -> Path:
+        """Where this fleet's containers are, from before the first one is made."""
+        return self.state / "containers.json"
 
     @property
     def routes(self) -> Path:
@@ -82,6 +106,11 @@ class Places:
         return self.state / "gateway-calls.sqlite"
 
     @property
+    def messages(self) -> Path:
+        """The log of messages that are not delivered yet, and of dead letters."""
+        return self.state / "messages.log"
+
+    @property
     def budgets(self) -> Path:
         """What keys have used today, as the gateway has counted it."""
         return self.state / "budgets.json"
@@ -90,6 +119,11 @@ class Places:
     def paused(self) -> Path:
         """There while agents' calls to models are held."""
         return self.state / "paused"
+
+    @property
+    def throttle(self) -> Path:
+        """There while all agents are held to a part of a core, which it says."""
+        return self.state / "throttle"
 
     # for as long as the machine is up
     @property
@@ -117,8 +151,11 @@ class Places:
 
     @property
     def agents_socket(self) -> Path:
-        """Where instances reach the gateway's LLM endpoints and other agents."""
-        return self.runtime / "agents.sock"
+        """Where instances reach the gateway's LLM endpoints and other agents.
+
+        In a folder of its own: of the runtime folder, instances see nothing else.
+        """
+        return self.runtime / "a" / "gateway.sock"
 
     @property
     def llm_socket(self) -> Path:

@@ -86,6 +86,7 @@ def listeners(fleet: Fleet) -> list[Listener]:
     """
     return [
         Listener(fleet.ports.control, "the control plane", ("ports", "control")),
+        Listener(fleet.ports.web, "the dashboard", ("ports", "web")),
         Listener(fleet.ports.gateway, "the gateway", ("ports", "gateway")),
         *(
             Listener(agent.port, f"agent `{name}`", ("agents", name, "port"))
@@ -134,6 +135,7 @@ def _spoken_for(fleet: Fleet) -> set[int]:
     urls = [unit.url for unit in units] + [backend.url for backend in fleet.backends.values()]
     return {
         fleet.ports.control,
+        fleet.ports.web,
         fleet.ports.gateway,
         *(unit.port for unit in units if unit.port is not None),
         *(port for url in urls if (port := local_port(url)) is not None),
@@ -157,7 +159,7 @@ def _next(free: Iterator[int], name: str, positions: Positions) -> int:
 
 
 def _moved_range(ports: Ports, shift: int) -> Ports:
-    names = ("control", "gateway", "agents_first", "agents_last")
+    names = ("control", "web", "gateway", "agents_first", "agents_last")
     return ports.model_copy(update={name: getattr(ports, name) + shift for name in names})
 
 

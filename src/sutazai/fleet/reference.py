@@ -14,7 +14,8 @@ from sutazai.fleet.spec import MEMORY_CLASSES, RESERVATION
 from sutazai.fleet.units import DURATION_PATTERN, SIZE_PATTERN, format_size
 
 _SECTIONS = (
-    "agents", "services", "backends", "tiers", "clients", "llm", "gateway", "ports", "memory",
+    "agents", "services", "backends", "tiers", "clients", "llm", "gateway", "tasks", "messages",
+    "bus", "ports", "memory", "isolation",
 )  # fmt: skip
 _BOUNDS = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most"}
 _PATTERNS = {SIZE_PATTERN: "size", DURATION_PATTERN: "duration"}
@@ -85,8 +86,7 @@ These are refused:
 - names that nothing has, in `depends_on`, `lead`, `tier` and `backends`;
 - circles of `depends_on` or `lead`, and a lead that is a worker;
 - waiting for a service that is not enabled;
-- containers that would start: this version runs none, and shows a cold agent with
-  `runtime: container` as not installed;
+- a volume that would hand a container the container engine itself;
 - keys that the runtime does not use, and a key itself in `api_key`;
 - a fleet that does not fit: memory, a pool, or four times the cores there are.
 
@@ -181,7 +181,10 @@ def _kind(node: dict[str, Any], schema: dict[str, Any]) -> str:
     if "enum" in node or "const" in node:
         return _choices(node.get("enum") or [node["const"]])
     if node["type"] == "array":
-        return "list, see below" if _is_model(node, schema) else "list of texts"
+        if _is_model(node, schema):
+            return "list, see below"
+        numbers = node.get("items", {}).get("type") == "integer"
+        return "list of numbers" if numbers else "list of texts"
     if node["type"] == "object":
         return _map_kind(node, schema)
     return _scalar_kind(node)

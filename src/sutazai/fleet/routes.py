@@ -14,6 +14,8 @@ from pydantic import Field
 
 from sutazai.fleet.declared import Dialect, Priority
 from sutazai.fleet.desired import Shape
+from sutazai.fleet.hierarchy import Member
+from sutazai.fleet.messaging import BusSpec, Messages
 from sutazai.fleet.serving import (
     AUTO_RULES,
     AutoRule,
@@ -112,7 +114,8 @@ class Routes(Shape):
     """Everything the gateway needs to serve without control. Durations in seconds.
 
     ``aliases`` are other names of tiers and models. ``repeats`` is how often the same call may be
-    made in one task, None for any number.
+    made in one task, None for any number. ``members`` are the agents' places in the hierarchy,
+    ``topics`` who gets what is published there; ``bus.url`` holds the password itself.
     """
 
     revision: int
@@ -128,3 +131,7 @@ class Routes(Shape):
     auto: tuple[AutoRule, ...] = AUTO_RULES
     repeats: int | None = 20
     run_budget: WorkBudget = WorkBudget()
+    members: Mapping[str, Member] = Field(default_factory=dict)
+    topics: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+    messages: Messages = Messages()
+    bus: BusSpec = BusSpec()

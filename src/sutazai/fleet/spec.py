@@ -16,6 +16,10 @@ from pydantic import (
 )
 
 from sutazai.fleet.declared import Interval, Name, Port, Priority, Spec, wrong
+from sutazai.fleet.isolation import Cores, Isolated, Isolation
+from sutazai.fleet.messaging import BusSpec, Messages, Word
+from sutazai.fleet.mounts import parse_mount
+from sutazai.fleet.queueing import TaskQueue
 from sutazai.fleet.serving import (
     Backend,
     Balance,
@@ -57,6 +61,13 @@ class Rank(StrEnum):
     WORKER = "worker"
 
 
+class Network(StrEnum):
+    """How a container is connected: by the fleet's own bridge, or as any program of the machine."""
+
+    BRIDGE = "bridge"
+    HOST = "host"
+
+
 class Pool(StrEnum):
     """A share of the memory plan."""
 
@@ -96,7 +107,15 @@ class Sampling(Spec):
     max_tokens: int = Field(512, ge=1, description="Bound on the tokens of one answer.")
 
 
-class Unit(Spec):
+class Scale(Spec):
+    """More instances while calls wait, and fewer again when they are not needed."""
+
+    max: int = Field(ge=1, le=1000, description="Most instances.")
+    wait: Interval = Field(1.0, description="Wait of a call from which more instances start.")
+    cooldown: Interval = Field(30.0, description="Time with more than needed before one ends.")
+
+
+class Unit(Isolated):
     """What agents and services share: a program with limits, health and an order."""
 
     runtime: Runtime = Field(Runtime.PYTHON, description="How an instance runs.")
@@ -105,10 +124,36 @@ class Unit(Spec):
         (), description="Program and arguments (`command`); `{port}` stands for the port."
     )
     image: str | None = Field(None, description="Image to run (`container`).")
+    entrypoint: tuple[str, ...] = Field(
+        (), description="Program in place of the image's own (`container`)."
+    )
+    volumes: tuple[str, ...] = Field(
+        (),
+        description="Volumes and folders of a `container`, as `data:/data` or `./conf:/conf:ro`.",
+    )
+    container_port: Port | None = Field(
+        None, description="Where the program listens within its `container`; else at `{port}`."
+    )
+    container_name: str | None = Field(
+        None,
+        description="A container of this name that runs already is taken instead of a new one; "
+        "the fleet never stops it (`container`).",
+    )
+    network: Network = Field(
+        Network.BRIDGE,
+        description="`bridge` (the fleet's own) or `host` (the machine's), of a `container`.",
+    )
+    user: str | None = Field(
+        None, description="User, or user:group, within the `container`; else the image's own."
+    )
+    read_only: bool = Field(
+        False, description="Whether a `container` may write to its volumes only."
+    )
     url: str | None = Field(None, description="Where it already runs (`remote`).")
     environment: dict[str, str] = Field(
         default_factory=dict,
-        description="Environment; `{port}` is its port, `${VAR}` and `file:PATH` are resolved.",
+        description="Environment; `{port}` is its port, `{gateway}` the gateway's address for a "
+        "container, `${VAR}` and `file:PATH` are resolved.",
     )
     directory: str | None = Field(None, description="Working folder.")
     port: Port | None = Field(None, description="Stable port; agents without one get one.")
@@ -118,7 +163,11 @@ class Unit(Spec):
         description="A class (ml_heavy, standard, lightweight, monitoring, utilities) or a size.",
     )
     cpu: float = Field(0.1, gt=0, le=1024, description="Cores it counts for when it works.")
+    gpu_memory: Size = Field(0, description="GPU memory that one instance takes.")
     depends_on: tuple[Name, ...] = Field((), description="What must be healthy before it starts.")
+    restart_with: tuple[Name, ...] = Field(
+        (), description="Those of `depends_on` with whose restart it is restarted too."
+    )
     health: Health = Field(default_factory=Health)
     stop_timeout: Duration = Field(10.0, description="Time from the polite to the hard stop.")
 
@@ -131,6 +180,13 @@ class Unit(Spec):
     def memory_reservation(self) -> int:
         """Bytes that admission counts for one instance."""
         return min(self.memory_limit, RESERVATION)
+
+    @field_validator("volumes")
+    @classmethod
+    def _volumes_can_be_read(cls, volumes: tuple[str, ...]) -> tuple[str, ...]:
+        for volume in volumes:
+            parse_mount(volume)
+        return volumes
 
     @field_validator("memory", mode="before")
     @classmethod
@@ -167,6 +223,14 @@ class Agent(Unit):
         pattern=r"^[\w.]+:\w+$",
         description="`module:Class` of your own agent; without it, a role agent that needs none.",
     )
+    python: str | None = Field(
+        None,
+        description="A virtual environment of its own, or its interpreter, of SutazAI's version of "
+        "Python.",
+    )
+    requirements: str | None = Field(
+        None, description="A requirements file: SutazAI makes an environment of it (`python`)."
+    )
     prompt: str = Field("", description="What a role agent is told to be and to do.")
     options: dict[str, Any] = Field(
         default_factory=dict, description="Handed to the agent's class as `self.options`."
@@ -175,6 +239,9 @@ class Agent(Unit):
     rank: Rank = Field(Rank.WORKER, description="Place in the hierarchy.")
     lead: Name | None = Field(None, description="Who a worker reports to.")
     capabilities: tuple[Name, ...] = Field((), description="What tasks can ask for.")
+    topics: tuple[Word, ...] = Field(
+        (), description="Topics whose messages it gets, of those that it may speak with."
+    )
     tier: Name = Field("standard", description="Class of model it asks by default.")
     sampling: Sampling = Field(default_factory=Sampling)
     tiers: tuple[Name, ...] = Field((), description="Tiers it may ask for; without any, all.")
@@ -190,17 +257,34 @@ class Agent(Unit):
     priority: Priority = Field(Priority.MEDIUM, description="Rank of its LLM calls in the queue.")
     temperature: Temperature = Field(Temperature.WARM, description="hot, warm or cold.")
     replicas: int = Field(1, ge=0, le=1000, description="Instances while it is hot or awake.")
+    scale: Scale | None = Field(None, description="More than `replicas` while calls wait.")
     concurrency: int = Field(4, ge=1, le=1000, description="Tasks one instance takes at once.")
+    weight: float = Field(
+        1.0, gt=0, le=1000, description="Its share of tasks that several agents can do."
+    )
     balance: Balance = Field(
         Balance.LEAST_LOADED, description="How calls are shared among its instances."
     )
     idle_after: Duration = Field(300.0, description="Idle time before warm or cold goes to sleep.")
+    recycle_after: Interval | None = Field(
+        None, description="Age at which an instance makes room for a new one; up to a tenth later."
+    )
 
     @model_validator(mode="after")
     def _only_python_has_a_class(self) -> Self:
-        if self.runtime is not Runtime.PYTHON and (self.class_ or self.prompt):
-            key = "class" if self.class_ else "prompt"
-            raise wrong(key, f"`{key}` is for runtime python, not {self.runtime}")
+        own = {"class": self.class_, "prompt": self.prompt}
+        own |= {"python": self.python, "requirements": self.requirements}
+        given = [key for key, value in own.items() if value]
+        if self.runtime is not Runtime.PYTHON and given:
+            raise wrong(given[0], f"`{given[0]}` is for runtime python, not {self.runtime}")
+        if self.python and self.requirements:
+            raise wrong("requirements", "give either `python` or `requirements`")
+        return self
+
+    @model_validator(mode="after")
+    def _most_is_not_below_least(self) -> Self:
+        if self.scale is not None and self.scale.max < self.replicas:
+            raise wrong("scale", "`scale.max` is below `replicas`")
         return self
 
 
@@ -228,6 +312,7 @@ class Ports(Spec):
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     control: Port = Field(10010, description="Where the API is.")
+    web: Port = Field(10011, description="Where the dashboard is.")
     gateway: Port = Field(10104, description="Where the LLM endpoints are.")
     agents_first: Port = Field(10300, description="First port that agents get.")
     agents_last: Port = Field(10599, description="Last port that agents get.")
@@ -260,6 +345,12 @@ class Fleet(Spec):
     )
     ports: Ports = Field(default_factory=Ports)
     memory: Memory = Field(default_factory=Memory)
+    isolation: Isolation = Field(default_factory=Isolation)
+    affinity: dict[Name, Cores] = Field(
+        default_factory=dict,
+        description="Cores by set, as `0-3`: a pool's name, `llm`, or one that units name. What "
+        "has no set runs on all cores; a set of which a core is missing is left out.",
+    )
     llm: EmbeddedLlm = Field(default_factory=EmbeddedLlm)
     gateway: Gateway = Field(default_factory=Gateway)
     backends: dict[Name, Backend] = Field(
@@ -269,9 +360,15 @@ class Fleet(Spec):
         default_factory=lambda: {name: Tier() for name in ("fast", "standard", "complex")},
         description="Classes of model by name; without it fast, standard and complex, all alike.",
     )
+    messages: Messages = Field(default_factory=Messages)
+    bus: BusSpec = Field(default_factory=BusSpec)
     clients: dict[Name, Client] = Field(
         default_factory=dict, description="Keys of programs and people beside the agents."
     )
+    database: str | None = Field(
+        None, description="URL of a Postgres for tasks and records; without it, SQLite."
+    )
+    tasks: TaskQueue = Field(default_factory=TaskQueue)
     agents: dict[Name, Agent] = Field(
         default_factory=dict, description="Agents by name, beside those of the catalogue."
     )

@@ -25,6 +25,7 @@ class State(StrEnum):
     BACKING_OFF = "backing-off"  # ended, and will be started again
     FAILED = "failed"  # ended too often; left alone until somebody asks
     STOPPED = "stopped"  # by request
+    FROZEN = "frozen"  # an instance of a unit that is asleep: it stands still, its memory in swap
     ASLEEP = "asleep"  # warm or cold, and nobody needs it
     NOT_INSTALLED = "not-installed"  # cold, and its program is not on this machine
     EXTERNAL = "external"  # runtime remote: somebody else runs it
@@ -76,6 +77,7 @@ class InstanceStatus(Shape):
     """One running copy. ``failures`` are health checks failed in a row, ``trouble`` the last one's
     reason.
 
+    One that is ``attached`` is a container that somebody else started, and is never stopped here.
     ``memory``, ``peak`` and ``limit`` are what its control group counts and allows, with the files
     that it has read; ``reserved`` is what is counted for it; ``cpu`` is seconds of processor time;
     ``pss`` is its share of all memory that processes hold. None where nothing was measured.
@@ -95,6 +97,7 @@ class InstanceStatus(Shape):
     cpu: float | None = None
     failures: int = 0
     trouble: str = ""
+    attached: bool = False
 
 
 class UnitStatus(Shape):
@@ -118,6 +121,21 @@ class UnitStatus(Shape):
         return sum(known) if known else None
 
 
+class IsolationStatus(Shape):
+    """How agents and services are kept from each other.
+
+    ``own`` units run as users of their own and ``shared`` ones as the host's; ``landlock`` is the
+    kernel's ABI of it, 0 for none; ``hidden`` says whether the fleet's own files and sockets are
+    out of the instances' sight. ``why`` has a sentence for each thing that could be better.
+    """
+
+    own: int = 0
+    shared: int = 0
+    landlock: int = 0
+    hidden: bool = False
+    why: tuple[str, ...] = ()
+
+
 class HostStatus(Shape):
     """One machine as its host sees it."""
 
@@ -127,7 +145,12 @@ class HostStatus(Shape):
     units: tuple[UnitStatus, ...] = ()
     limits: str = Field(description="How limits are held here: cgroup-v2, cgroup-v1 or accounting.")
     limits_why: str = Field("", description="Why no better way is used, where there is one.")
+    caps_cpu: bool = Field(False, description="Whether instances can be held to a part of a core.")
+    throttle: float | None = Field(
+        None, description="Cores that each agent is held to in an emergency."
+    )
     pressure: PressureStatus = PressureStatus()
+    isolation: IsolationStatus = IsolationStatus()
 
 
 class Event(Shape):
@@ -190,5 +213,7 @@ class FleetStatus(Shape):
     llm: LlmStatus
     limits: str = ""
     limits_why: str = ""
+    throttle: float | None = None
     pressure: PressureStatus = PressureStatus()
+    isolation: IsolationStatus = IsolationStatus()
     problems: tuple[str, ...] = ()

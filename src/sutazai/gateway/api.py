@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from sutazai.fleet.facts import EndpointFacts
+from sutazai.fleet.facts import Demand, EndpointFacts, Heard
 from sutazai.fleet.ids import new_id
 from sutazai.fleet.routes import Routes
 from sutazai.gateway.backends.catalogue import Target
@@ -22,7 +22,9 @@ class Api:
 
     Args:
         apply: applies routes; gives the problems it met, in words.
+        listen: listens on further addresses, for containers.
         kept: keeps the endpoints on disk.
+        on_ready: called when other instances are ready than before.
         trouble: makes trouble where that is ordered.
     """
 
@@ -32,13 +34,17 @@ class Api:
         instances: Instances,
         *,
         apply: Callable[[Routes], Awaitable[tuple[str, ...]]],
+        listen: Callable[[tuple[str, ...]], Awaitable[None]],
         kept: Keeping,
+        on_ready: Callable[[], None],
         trouble: Trouble,
     ) -> None:
         self._llm = llm
         self._instances = instances
         self._apply = apply
+        self._listen = listen
         self._kept = kept
+        self._on_ready = on_ready
         self._trouble = trouble
         self._incarnation = new_id("gateway")
         self._applying: set[asyncio.Task[None]] = set()
@@ -76,7 +82,18 @@ class Api:
         facts = read_shape(EndpointFacts, await request.read())
         if self._instances.apply(facts):
             self._kept.touch()
-        return json_response({"sequence": facts.sequence})
+            self._on_ready()
+        await self._listen(facts.bridges)
+        heard = Heard(sequence=facts.sequence, demand=self._demand())
+        return json_response(heard.model_dump(mode="json"))
+
+    def _demand(self) -> Demand:
+        instances = self._instances
+        return Demand(
+            agents=self._llm.activity.demand(instances.room),
+            busy=instances.busy,
+            llm=self._llm.demand(),
+        )
 
     async def get_stats(self, request: Request) -> Response:
         return json_response(self.stats().model_dump(mode="json"))

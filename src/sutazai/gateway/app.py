@@ -20,6 +20,7 @@ from sutazai.gateway.callers.keys import (
     key_in_path,
 )
 from sutazai.gateway.callers.origin import guarded
+from sutazai.gateway.doors.bridges import BridgeListeners
 from sutazai.gateway.doors.doors import Doors
 from sutazai.gateway.doors.instances import Instances
 from sutazai.gateway.doors.listeners import (
@@ -33,6 +34,7 @@ from sutazai.gateway.doors.listeners import (
 )
 from sutazai.gateway.doors.waking import Waker
 from sutazai.gateway.llm import LlmSide
+from sutazai.gateway.messages.desk import MessageDesk
 from sutazai.gateway.state import NO_ROUTES, Keeping, load_endpoints, load_routes, write
 from sutazai.gateway.trouble import Trouble
 from sutazai.wire import (
@@ -98,20 +100,31 @@ class Gateway:
         self._llm = LlmSide(self._client, places)
         self._instances = Instances()
         self._waker = Waker(self._client, places.host_socket)
-        self._doors = Doors(self._client, self._instances, self._waker, self._llm.tasks)
+        self._doors = Doors(
+            self._client,
+            self._instances,
+            self._waker,
+            self._llm.tasks,
+            activity=self._llm.activity,
+        )
+        self._messages = MessageDesk(places.messages, self._doors)
         self._kept = Keeping(places.endpoints, self._account)
         self._trouble = Trouble()
         self._api = Api(
             self._llm,
             self._instances,
             apply=self._adopt,
+            listen=self._listen_to_containers,
             kept=self._kept,
+            on_ready=self._doors.waiting.look_again_all,
             trouble=self._trouble,
         )
         self._inner = self._inner_router()
         self._outer = self._outer_router()
-        handler = guarded(self._dispatch, {API, AGENTS}, {listening.host})
+        hosts = {listening.host}
+        handler = guarded(self._dispatch, {API, AGENTS}, hosts)
         self._server = Server(handler, ServerLimits(connections=CONNECTIONS))
+        self._bridges = BridgeListeners(self._server, self._opener, listening.port, hosts)
         self._door_listeners = DoorListeners(self._server, self._opener, listening.host)
 
     async def start(self) -> None:
@@ -128,6 +141,7 @@ class Gateway:
     async def close(self) -> None:
         """Stops accepting, lets calls end for `GRACE` seconds, then cuts what is left."""
         await self._server.close(GRACE)
+        await self._messages.close()
         await self._waker.close()
         await self._llm.close()
         await self._kept.close()
@@ -136,7 +150,10 @@ class Gateway:
     async def _listen(self) -> None:
         self._places.runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
         await self._server.listen_unix(self._places.gateway_socket, API)
+        self._places.agents_socket.parent.mkdir(mode=0o711, exist_ok=True)
         await self._server.listen_unix(self._places.agents_socket, AGENTS)
+        # For agents that are users of their own; others do not get into the runtime folder.
+        self._places.agents_socket.chmod(0o666)
         tcp = ListenerSpec(GATEWAY, self._listening.host, self._listening.port)
         await self._opener.open(self._server, [tcp])
 
@@ -154,6 +171,10 @@ class Gateway:
         self._keyring = Keyring(routes.keys, self._names)
         self._doors.apply(routes.doors)
         await self._llm.apply(routes, self._keyring.named)
+        await self._messages.apply(routes)
+
+    async def _listen_to_containers(self, addresses: tuple[str, ...]) -> None:
+        await self._bridges.open(addresses)
 
     def _account(self) -> bytes:
         return self._instances.account().model_dump_json().encode()
@@ -177,6 +198,8 @@ class Gateway:
         router = Router()
         self._api.serve(router)
         self._llm.operations.serve(router)
+        self._messages.serve(router, self._identify_at_door)
+        self._messages.serve_people(router)
         _serve_paths(router, self._by_path)
         return router
 
@@ -184,6 +207,7 @@ class Gateway:
         """For instances and for programs on this machine."""
         router = Router()
         self._llm.serve(router, self._identify)
+        self._messages.serve(router, self._identify_at_door)
         _serve_paths(router, self._by_path)
         return router
 
@@ -199,12 +223,14 @@ class Gateway:
     async def _at_door(self, agent: str, request: Request) -> Response:
         is_health = request.method == "GET" and request.raw_path == "/health"
         caller = ANYBODY if is_health else self._identify_at_door(request)
+        self._messages.office.links.check(caller.name, agent)
         return await self._doors.serve(agent, request, request.target, caller)
 
     async def _by_path(self, request: Request) -> Response:
         caller = self._identify_at_door(request)
         _, separator, query = request.target.partition("?")
         target = f"/{request.params.get('rest', '')}{separator}{query}"
+        self._messages.office.links.check(caller.name, request.params["name"])
         return await self._doors.serve(request.params["name"], request, target, caller)
 
 

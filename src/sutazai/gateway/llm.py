@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from sutazai.fleet.errors import SutazaiError
+from sutazai.fleet.facts import LlmDemand
 from sutazai.fleet.places import Places
 from sutazai.fleet.routes import Routes
 from sutazai.gateway.backends.registry import Backends
 from sutazai.gateway.bypass import Bypass, local_ports
+from sutazai.gateway.callers.activity import Activity
 from sutazai.gateway.callers.budgets import Budgets
 from sutazai.gateway.callers.keys import Caller
 from sutazai.gateway.callers.tasks import Tasks
@@ -54,6 +56,7 @@ class LlmSide:
         self._budgets_kept = Keeping(places.budgets, self._dumped)
         self.counters = Counters()
         self.tasks = Tasks()
+        self.activity = Activity()
         self.admission = Admission(NO_ROUTES.queue)
         self.backends = Backends(client, self.admission.update_backends, load=self.admission.load)
         self._budgets = Budgets(self._budgets_kept.touch)
@@ -66,7 +69,14 @@ class LlmSide:
             tasks=self.tasks,
             cache=AnswerCache(NO_ROUTES.cache.size, NO_ROUTES.cache.age),
             letters=self._store.letters,
-            observers=(self.counters, self._metrics, self._recent, self._store),
+            activity=self.activity,
+            observers=(
+                self.counters,
+                self._metrics,
+                self._recent,
+                self._store,
+                self.activity,
+            ),
         )
         self._sharing = Sharing(self._plant)
         self._endpoints = Endpoints(self._plant, self._sharing)
@@ -81,6 +91,7 @@ class LlmSide:
             metrics=self.metrics_text,
             paused=self._paused,
             recent=self._recent,
+            cache=self._plant.cache,
         )
 
     def start(self) -> None:
@@ -132,6 +143,18 @@ class LlmSide:
         except SutazaiError:  # metrics are read most when something is wrong
             return 0
 
+    def demand(self) -> LlmDemand:
+        """How much of the LLM is free now."""
+        states = [state for state in self.backends.states if state.available]
+        shot = self.admission.snapshot()
+        running = sum(shot.running.get(state.route.name, 0) for state in states)
+        return LlmDemand(
+            free=max(0, sum(state.slots for state in states) - running),
+            queued=sum(shot.waiting.values()),
+            bound=self.admission.bound,
+            healthy=bool(states),
+        )
+
     def stats(self) -> dict[str, Any]:
         """The figures of this moment, for `GatewayStats`."""
         shot = self.admission.snapshot()
@@ -140,7 +163,7 @@ class LlmSide:
                 BackendStats(
                     name=state.route.name,
                     available=state.available,
-                    reason=state.reason,
+                    reason=state.reason or state.finding,
                     slots=state.slots,
                     running=shot.running.get(state.route.name, 0),
                     models=tuple(model.name for model in state.models or ()),

@@ -22,6 +22,7 @@ from sutazai.gateway.records.letter import DeadLetter
 from sutazai.gateway.records.search import Query
 from sutazai.gateway.records.store import Store
 from sutazai.gateway.records.summary import Recent
+from sutazai.gateway.sharing.cache import AnswerCache
 from sutazai.gateway.state import Switch
 from sutazai.wire import Client, Request, Response, Router, json_response
 
@@ -54,6 +55,7 @@ class Operations:
         metrics: Callable[[], Awaitable[bytes]],
         paused: Switch,
         recent: Recent,
+        cache: AnswerCache,
     ) -> None:
         self._client = client
         self._backends = backends
@@ -64,6 +66,7 @@ class Operations:
         self._metrics = metrics
         self._paused = paused
         self._recent = recent
+        self._cache = cache
 
     def serve(self, router: Router) -> None:
         """Adds its endpoints to ``router``."""
@@ -77,6 +80,8 @@ class Operations:
         router.add("POST", "/dead/{id}/replay", self.replay_letter)
         router.add("POST", "/pause", self.pause)
         router.add("POST", "/resume", self.resume)
+        router.add("GET", "/cache", self.get_cache)
+        router.add("DELETE", "/cache", self.clear_cache)
         router.add("GET", "/metrics", self.get_metrics)
 
     async def get_queue(self, request: Request) -> Response:
@@ -139,6 +144,16 @@ class Operations:
         await self._paused.set(on=False)
         self._admission.resume()
         return json_response({"paused": False})
+
+    async def get_cache(self, request: Request) -> Response:
+        """How much the kept answers of deterministic calls hold."""
+        return json_response({"bytes": self._cache.bytes, "answers": len(self._cache)})
+
+    async def clear_cache(self, request: Request) -> Response:
+        """Forgets them; how much they held."""
+        answer = await self.get_cache(request)
+        self._cache.clear()
+        return answer
 
     async def get_metrics(self, request: Request) -> Response:
         return Response(200, [("content-type", CONTENT_TYPE)], await self._metrics())

@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 
 from pydantic import ValidationError
 
 from sutazai.fleet.desired import Desired
 from sutazai.fleet.errors import BadInput
 from sutazai.fleet.facts import Wake
-from sutazai.fleet.status import HostStatus, PressureStatus, UnitStatus
+from sutazai.fleet.status import HostStatus, IsolationStatus, PressureStatus, State, UnitStatus
+from sutazai.host.emergency import Emergency
 from sutazai.host.events import Events
 from sutazai.host.instances.output import Log
+from sutazai.host.isolation import Isolator
 from sutazai.host.limits import Limits
 from sutazai.host.units.supervisor import Supervisor
 from sutazai.wire import Request, Response, Router, json_response
@@ -33,19 +35,24 @@ class HostApi:
         *,
         keeper: int,
         limits: Limits,
+        isolator: Isolator,
         pressure: Callable[[], PressureStatus],
+        emergency: Emergency,
     ) -> None:
         self._supervisor = supervisor
         self._events = events
         self._keeper = keeper
         self._limits = limits
+        self._isolator = isolator
         self._pressure = pressure
         self.handler = Router()
         self.handler.add("PUT", "/desired", self._desired)
+        self.handler.add("GET", "/desired", self._revision)
         self.handler.add("GET", "/status", self._status)
         self.handler.add("GET", "/events", self._follow_events)
         self.handler.add("POST", "/units/{name}/wake", self._wake)
         self.handler.add("GET", "/units/{name}/log", self._log)
+        emergency.serve(self.handler)
         for verb in ("start", "stop", "restart"):
             self.handler.add("POST", f"/units/{{name}}/{verb}", self._change)
 
@@ -54,7 +61,12 @@ class HostApi:
             desired = Desired.model_validate_json(await request.read())
         except ValidationError as error:
             raise BadInput(f"not a desired state: {error}") from error
+        await asyncio.to_thread(self._isolator.expect, desired.units)
         self._supervisor.want(desired)
+        return await self._revision(request)
+
+    async def _revision(self, request: Request) -> Response:
+        """Which state is desired: asked every two seconds, so it names no units."""
         return json_response({"revision": self._supervisor.desired.revision})
 
     async def _status(self, request: Request) -> Response:
@@ -66,9 +78,18 @@ class HostApi:
             units=units,
             limits=self._limits.kind,
             limits_why=self._limits.why,
+            caps_cpu=self._limits.caps_cpu,
+            throttle=self._supervisor.throttle,
             pressure=self._pressure(),
+            isolation=await self._isolation(units),
         )
         return _model(status)
+
+    async def _isolation(self, units: Iterable[UnitStatus]) -> IsolationStatus:
+        """Of all units that could run here."""
+        absent = {unit.name for unit in units if unit.state is State.NOT_INSTALLED}
+        wanted = self._supervisor.desired.units
+        return await self._isolator.status(unit for unit in wanted if unit.name not in absent)
 
     async def _wake(self, request: Request) -> Response:
         unit = self._supervisor.unit(request.params["name"])

@@ -47,6 +47,14 @@ def test_what_ollama_has_loaded() -> None:
     )
 
 
+def test_a_model_that_is_in_the_gpu_in_part_is_told_apart() -> None:
+    entries = [
+        {"name": name, "size": 5, "size_vram": on_gpu}
+        for name, on_gpu in (("gpu", 5), ("part", 3), ("cpu", 0))
+    ]
+    assert [each.is_split for each in read_loaded({"models": entries})] == [False, True, False]
+
+
 def test_what_a_model_was_trained_with() -> None:
     info = {"general.architecture": "llama", "llama.context_length": 8192, "llama.block_count": 9}
     assert read_trained({"model_info": info}) == 8192

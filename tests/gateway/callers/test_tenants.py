@@ -18,7 +18,7 @@ from sutazai.fleet.routes import Key
 from sutazai.fleet.serving import Budget
 from sutazai.fleet.work import Invocation
 from sutazai.tasks.calls import AgentCalls
-from sutazai.wire import Server
+from sutazai.wire import Address, Server
 from tests.gateway.fake_backend import FakeBackend
 from tests.gateway.house import House, door, route
 
@@ -108,7 +108,7 @@ async def thinker(house: House, places: Places) -> AsyncIterator[AgentCalls]:
     path = places.runtime / "planner.sock"
     server = Server(InstanceServer(Thinker(identity, house.client)).handler)
     await server.listen_unix(path, "instance")
-    yield AgentCalls(house.client, places.gateway_socket, places.host_socket)
+    yield AgentCalls(house.client, Address.parse(f"unix:{places.gateway_socket}"), None)
     await server.close(0.2)
 
 

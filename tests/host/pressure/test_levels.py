@@ -51,9 +51,10 @@ def test_levels_are_left_five_points_lower(percent: float, before: Level, level:
 
 
 def test_stalls_make_a_level_one_above_that_of_the_percentages_at_most() -> None:
-    assert level_of(used(20, 9), Level.NORMAL) is Level.NORMAL
-    assert level_of(used(20, 12), Level.NORMAL) is Level.WARNING
-    assert level_of(used(20, 90), Level.NORMAL) is Level.WARNING, "somebody's own limit"
+    assert level_of(used(20, 90), Level.NORMAL) is Level.NORMAL, "somebody's own limit"
+    assert level_of(used(60, 9), Level.NORMAL) is Level.NORMAL
+    assert level_of(used(60, 12), Level.NORMAL) is Level.WARNING
+    assert level_of(used(60, 90), Level.NORMAL) is Level.WARNING
     assert level_of(used(72, 30), Level.NORMAL) is Level.CRITICAL
     assert level_of(used(72, 90), Level.NORMAL) is Level.CRITICAL
     assert level_of(used(86, 60), Level.NORMAL) is Level.EMERGENCY

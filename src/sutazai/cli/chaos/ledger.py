@@ -13,7 +13,7 @@ from sutazai.cli.client import Control
 from sutazai.fleet.errors import NotFound, SutazaiError
 from sutazai.fleet.work import Task, WorkState
 
-ENDED = (WorkState.DONE, WorkState.FAILED, WorkState.CANCELLED)
+ENDED = tuple(state for state in WorkState if not state.is_open)
 SETTLE = 300.0
 """Seconds after the end that accepted tasks have to come to theirs."""
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from sutazai.cli.doctor.finding import Finding
 from sutazai.cli.doctor.folders import Folder, runtime_finding, state_finding
+from sutazai.cli.doctor.isolation import isolation_finding
 from sutazai.cli.doctor.machine import gpu_finding, machine_findings, python_finding
 from sutazai.cli.doctor.models import Embedded, model_findings
 from sutazai.cli.doctor.ports import Holder, port_findings
@@ -20,6 +21,7 @@ from sutazai.fleet.errors import SutazaiError
 from sutazai.fleet.places import Places
 from sutazai.fleet.serving import EmbeddedLlm
 from sutazai.fleet.spec import Ports
+from sutazai.host.isolation import allowed, why_no_view
 from sutazai.host.machine import (
     Listener,
     environment_of,
@@ -57,6 +59,7 @@ async def examine(
     return [
         *machine_findings(read_machine()),
         gpu_finding(gpus),
+        isolation_finding(allowed(), refused=await asyncio.to_thread(why_no_view)),
         *model_findings(look, _environment(look, listeners), _embedded(llm)),
         *port_findings(ports, list(_holders(listeners)), places.state),
         state_finding(places.state, read_disk(places.state)),

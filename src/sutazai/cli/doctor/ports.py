@@ -36,6 +36,7 @@ def port_findings(ports: Ports, holders: Sequence[Holder], state: Path) -> list[
     agents = range(ports.agents_first, ports.agents_last + 1)
     return [
         _single("control", ports.control, _on(clashing, [ports.control]), state, base),
+        _single("dashboard", ports.web, _on(clashing, [ports.web]), state, base),
         _single("gateway", ports.gateway, _on(clashing, [ports.gateway]), state, base),
         _range(agents, _on(clashing, agents), state, base),
     ]
@@ -101,7 +102,8 @@ def free_base(ports: Ports, taken: set[int]) -> int | None:
 
     The base is control's port, and all others keep their distance from it.
     """
-    wanted = {ports.control, ports.gateway, *range(ports.agents_first, ports.agents_last + 1)}
+    agents = range(ports.agents_first, ports.agents_last + 1)
+    wanted = {ports.control, ports.web, ports.gateway, *agents}
     for shift in range(_FIRST_SHIFT, _GIVEN_OUT - max(wanted), _STEP):
         if taken.isdisjoint(port + shift for port in wanted):
             return ports.control + shift

@@ -24,7 +24,7 @@ from sutazai.fleet.errors import SutazaiError, from_dict
 from sutazai.fleet.status import AgentStatus, UnitStatus
 from sutazai.fleet.work import Invocation, Result
 from sutazai.tasks.calls import handed
-from sutazai.tasks.task import check_deadline
+from sutazai.tasks.checking import check_deadline
 from sutazai.wire import ClientResponse, SseDecoder, Timeout, sse_event
 
 GRACE = 5.0

@@ -16,27 +16,8 @@ from sutazai.control.status import StatusReader
 from sutazai.fleet.errors import NotFound
 from sutazai.fleet.explain import did_you_mean
 from sutazai.fleet.spec import Agent
-from sutazai.store import Revisions, Runs, Tasks
-from sutazai.tasks.artifacts import ArtifactFolder
-from sutazai.tasks.calls import AgentCalls
-from sutazai.tasks.desk import RunDesk
-from sutazai.tasks.engine import Engine
-from sutazai.tasks.progress import Progress
-from sutazai.tasks.task import TaskDesk
-
-
-@dataclass(frozen=True)
-class Work:
-    """What does durable work, and where it is written down."""
-
-    calls: AgentCalls
-    tasks: Tasks
-    task_desk: TaskDesk
-    runs: Runs
-    run_desk: RunDesk
-    progress: Progress
-    artifacts: ArtifactFolder
-    engine: Engine
+from sutazai.store import Revisions
+from sutazai.tasks.office import Office
 
 
 @dataclass(frozen=True)
@@ -50,7 +31,7 @@ class Parts:
     status: StatusReader
     feed: EventFeed
     revisions: Revisions
-    work: Work
+    work: Office
     stopping: asyncio.Event
 
     def agent(self, name: str) -> Agent:

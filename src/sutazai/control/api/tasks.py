@@ -7,17 +7,25 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from sutazai.control.api.parts import PartsDep
-from sutazai.fleet.work import Task, TaskRequest, WorkState
+from sutazai.fleet.work import Task, TaskBatch, TaskRequest, WorkState
 
 router = APIRouter(prefix="/tasks", tags=["tasks"])
+
+WAIT_MAX = 60.0
 
 
 @router.post("")
 async def submit(parts: PartsDep, request: TaskRequest) -> Task:
-    """Gives an agent work that survives every crash. The same `idempotency_key` is the same task;
-    `deadline` bounds each time that the agent is asked."""
-    parts.agent(request.agent)
+    """Gives work that survives every crash: to an agent, or to any with a capability or of a
+    group. The same `idempotency_key` is the same task; `deadline` bounds each attempt."""
     return await parts.work.task_desk.submit(request)
+
+
+@router.post("/batch")
+async def submit_batch(parts: PartsDep, batch: TaskBatch) -> list[Task]:
+    """Gives several at once, all or none. They may depend on each other by idempotency key, and
+    wait in the queue as long as it takes unless they say otherwise."""
+    return await parts.work.task_desk.submit_all(batch.tasks)
 
 
 @router.get("")
@@ -38,12 +46,21 @@ async def count_open(parts: PartsDep) -> dict[str, int]:
 
 
 @router.get("/{task_id}")
-async def show(parts: PartsDep, task_id: str) -> Task:
-    """One task."""
-    return await parts.work.task_desk.get(task_id)
+async def show(
+    parts: PartsDep, task_id: str, wait: Annotated[float, Query(ge=0, le=WAIT_MAX)] = 0.0
+) -> Task:
+    """One task by id or idempotency key; with `wait` once it has ended, or after so many
+    seconds."""
+    return await parts.work.task_desk.wait(task_id, wait)
 
 
 @router.post("/{task_id}/cancel")
 async def cancel(parts: PartsDep, task_id: str) -> Task:
-    """Ends a task that has not ended."""
+    """Ends a task that has not ended, also in the midst of its work."""
     return await parts.work.task_desk.cancel(task_id)
+
+
+@router.post("/{task_id}/retry")
+async def retry(parts: PartsDep, task_id: str) -> Task:
+    """Puts a task that failed, expired, was shed or was cancelled into the queue again."""
+    return await parts.work.task_desk.retry(task_id)

@@ -12,9 +12,11 @@ from typing import Any
 from sutazai.fleet.declared import Dialect
 from sutazai.fleet.errors import ConnectFailed, SutazaiError, Unavailable
 from sutazai.fleet.routes import BackendRoute
+from sutazai.fleet.units import format_size
 from sutazai.gateway.backends.entra import EntraTokens
 from sutazai.gateway.backends.inquiry import inquiry_of
 from sutazai.gateway.backends.state import BackendState
+from sutazai.gateway.backends.told import Loaded
 from sutazai.gateway.dialects.neutral import Model
 from sutazai.gateway.failures import backend_failure
 from sutazai.wire import Client, ClientResponse, Timeout
@@ -242,6 +244,7 @@ class Watch:
                 available=available,
                 reason=reason,
                 models=inquiry.described(self._listed),
+                finding=_split(inquiry.loaded or ()),
                 loaded=self._loaded(),
                 capacity=route.loaded_models or inquiry.most_loaded,
                 told_slots=inquiry.slots,
@@ -292,3 +295,13 @@ def _place(route: BackendRoute) -> tuple[object, ...]:
 def _listed_name(name: str, names: Iterable[str]) -> str:
     bare = name.removesuffix(_LATEST)
     return next((each for each in (name, bare, bare + _LATEST) if each in names), name)
+
+
+def _split(loaded: Iterable[Loaded]) -> str:
+    """The models that did not fit into the GPU, and are many times slower for it."""
+    return "; ".join(
+        f"{one.name} runs on the CPU in part: {format_size(one.on_gpu)} of {format_size(one.size)} "
+        "fit into GPU memory"
+        for one in loaded
+        if one.is_split
+    )

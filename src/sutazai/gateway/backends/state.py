@@ -25,6 +25,7 @@ class BackendState:
 
     Args:
         reason: why it is not available, or what else is the matter with it.
+        finding: what is worth knowing of it though it serves.
         models: None until it was first reached. Their ``context`` is the one that holds for calls.
         loaded: what is in its memory, each with its tokens of context as far as it tells; None
             where it does not tell, and all its models count as loaded.
@@ -38,6 +39,7 @@ class BackendState:
     route: BackendRoute
     available: bool = False
     reason: str = "not reached yet"
+    finding: str = ""
     models: tuple[Model, ...] | None = None
     loaded: Mapping[str, int] | None = None
     capacity: int = 1

@@ -16,11 +16,19 @@ LLAMACPP = "llamacpp"
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """A model in an Ollama's memory: with how many tokens of context (nought where that is not
-    told), until when, in seconds since 1970."""
+    told), until when, in seconds since 1970; its bytes, and those of them in a GPU's memory."""
 
     name: str
     context: int
     until: float
+    size: int = 0
+    on_gpu: int = 0
+
+    @property
+    def is_split(self) -> bool:
+        """Whether a part of it did not fit into the GPU. Where none of it is there, there is none,
+        or another program has all of it."""
+        return 0 < self.on_gpu < self.size
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +45,13 @@ def read_loaded(value: Any) -> tuple[Loaded, ...]:
     if not isinstance(listed, list):
         return ()
     return tuple(
-        Loaded(name, _count(entry.get("context_length")), _moment(entry.get("expires_at")))
+        Loaded(
+            name,
+            _count(entry.get("context_length")),
+            _moment(entry.get("expires_at")),
+            _count(entry.get("size")),
+            _count(entry.get("size_vram")),
+        )
         for entry in listed
         if isinstance(entry, dict) and isinstance(name := entry.get("name"), str) and name
     )

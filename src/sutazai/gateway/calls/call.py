@@ -69,6 +69,7 @@ class LlmCall:
     async def _answer(self, caller: Caller, raw: bytes, headers: Headers) -> Response:
         account, plant = self._account, self._plant
         account.caller = caller
+        plant.activity.asks(caller)
         value = parse_object(raw)
         stream = self._codec.wants_stream(self._form, value)
         passed = self._passed_on(headers)

@@ -10,6 +10,7 @@ from sutazai.fleet.ids import new_id
 from sutazai.fleet.routes import Routes
 from sutazai.fleet.serving import AUTO_RULES, AutoRule, Overflow
 from sutazai.gateway.backends.registry import Backends
+from sutazai.gateway.callers.activity import Activity
 from sutazai.gateway.callers.budgets import Budgets
 from sutazai.gateway.callers.tasks import Tasks
 from sutazai.gateway.calls.account import Account
@@ -45,6 +46,7 @@ class Plant:
     patience: float = PATIENCE
     costs: Costs = field(default_factory=Costs)
     contexts: Contexts = field(default_factory=Contexts)
+    activity: Activity = field(default_factory=Activity)
     departures: Departures = field(default_factory=Departures)
     auto: tuple[AutoRule, ...] = AUTO_RULES
     overflow: Overflow = Overflow.REJECT

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import Self
 
@@ -45,10 +44,10 @@ class PassedBody:
         self._rest = b""
         self._over = False
 
-    def serve(self, stoppable: Stoppable, ended: Callable[[], None]) -> None:
-        """From now on ``stoppable`` can cut it; ``ended`` is called in the end."""
+    def serve(self, stoppable: Stoppable, held: AsyncExitStack) -> None:
+        """From now on ``stoppable`` can cut it; ``held`` is closed in the end, too."""
         self._stoppable = stoppable
-        self._held.callback(ended)
+        self._held.push_async_exit(held)
 
     def __aiter__(self) -> Self:
         return self

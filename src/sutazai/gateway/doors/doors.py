@@ -17,6 +17,7 @@ from sutazai.fleet.errors import (
 )
 from sutazai.fleet.facts import Endpoint
 from sutazai.fleet.routes import Door
+from sutazai.gateway.callers.activity import Activity
 from sutazai.gateway.callers.handed import work_of
 from sutazai.gateway.callers.keys import ANYBODY, Caller
 from sutazai.gateway.callers.tasks import Tasks, Work
@@ -24,6 +25,7 @@ from sutazai.gateway.doors.balancing import Balancer
 from sutazai.gateway.doors.bodies import PassedBody, lost
 from sutazai.gateway.doors.instances import Instance, Instances
 from sutazai.gateway.doors.passage import BUFFERED_MAX, Passage, length, passage_of, without_hops
+from sutazai.gateway.doors.room import Waiting
 from sutazai.gateway.doors.stopping import Stoppable
 from sutazai.gateway.doors.waking import Waker
 from sutazai.wire import (
@@ -54,6 +56,7 @@ class Doors:
 
     Args:
         tasks: told of what is served while it is.
+        activity: told of every call but those for health.
         clock: seconds, monotonic; that of ``tasks`` too.
     """
 
@@ -64,13 +67,16 @@ class Doors:
         waker: Waker,
         tasks: Tasks | None = None,
         clock: Callable[[], float] = time.monotonic,
+        activity: Activity | None = None,
     ) -> None:
         self._client = client
         self._instances = instances
         self._waker = waker
         self._tasks = tasks or Tasks()
         self._clock = clock
+        self._activity = activity or Activity(clock)
         self._doors: dict[str, _Open] = {}
+        self.waiting = Waiting(self._ready, instances.room)
 
     def apply(self, doors: Iterable[Door]) -> None:
         """The doors there are from now on."""
@@ -88,6 +94,18 @@ class Doors:
             response = error_response(error)
             if (retry := error.data.get("retry_after")) is not None:
                 response.headers = [*response.headers, ("retry-after", str(retry))]
+            return response
+
+    async def hand(self, agent: str, passage: Passage) -> Response:
+        """What an instance of ``agent`` answers to the gateway itself. Raises what `serve` tells.
+
+        Where its body is no bytes, who gets it closes it.
+        """
+        async with AsyncExitStack() as held:
+            held.callback(self._activity.begin(agent))
+            response = await self._answer(agent, passage)
+            if isinstance(response.body, PassedBody):
+                response.body.serve(Stoppable(), held.pop_all())
             return response
 
     async def _serve(self, agent: str, request: Request, target: str, caller: Caller) -> Response:
@@ -113,25 +131,21 @@ class Doors:
     async def _work(self, agent: str, passage: Passage, work: Work) -> Response:
         """The answer to a call that has the agent serve a task, until its body has ended."""
         stoppable = Stoppable()
-        serving = self._tasks.serve(agent, work, self._clock(), stoppable.stop)
-        try:
+        async with AsyncExitStack() as held:
+            held.callback(self._tasks.serve(agent, work, self._clock(), stoppable.stop).end)
+            held.callback(self._activity.begin(agent))
             response = await stoppable.wait(self._answer(agent, passage))
-        except BaseException:
-            serving.end()
-            raise
-        if isinstance(response.body, PassedBody):
-            response.body.serve(stoppable, serving.end)
-        else:
-            serving.end()
-        return response
+            if isinstance(response.body, PassedBody):
+                response.body.serve(stoppable, held.pop_all())
+            return response
 
     async def _answer(self, agent: str, passage: Passage) -> Response:
         try:
-            return await self._pass(self._ready(agent) or await self._woken(agent), passage)
+            return await self._pass(await self._place(agent), passage)
         except ConnectFailed:
             pass  # it is gone, and nothing was sent: another one can do it
         try:
-            return await self._pass(self._ready(agent) or await self._woken(agent), passage)
+            return await self._pass(await self._place(agent), passage)
         except ConnectFailed as cause:
             raise _unreachable(agent) from cause
 
@@ -149,11 +163,18 @@ class Doors:
         door = self._doors.get(agent)
         if door is None:  # taken away while the call was under way
             raise NotFound(f"there is no agent {agent!r} any more")
-        return door.fixed or door.balancer.choose(self._instances.ready(agent))
+        if door.fixed is not None:
+            return door.fixed
+        ready = self._instances.ready(agent)
+        roomy = [one for one in ready if not one.is_full]
+        return door.balancer.choose(roomy or ready)
 
-    async def _woken(self, agent: str) -> Instance:
-        self._instances.add(await self._waker.wake(agent))
-        instance = self._ready(agent)
+    async def _place(self, agent: str) -> Instance:
+        """A ready instance that has room for the call; where none is ready, one is woken."""
+        instance = await self.waiting.place(agent)
+        if instance is None:
+            self._instances.add(await self._waker.wake(agent))
+            instance = await self.waiting.place(agent)
         if instance is None:
             raise Unavailable(f"{agent} has no ready instance", retry_after=2)
         return instance
@@ -175,6 +196,7 @@ class Doors:
 
     def _end(self, instance: Instance, begun: float, *, failed: bool) -> None:
         self._instances.end(instance, None if failed else self._clock() - begun)
+        self.waiting.look_again(instance.endpoint.agent)
 
     async def _request(self, instance: Instance, passage: Passage) -> ClientResponse:
         endpoint = instance.endpoint

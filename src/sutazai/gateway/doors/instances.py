@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -26,6 +27,11 @@ class Instance:
     turn: int = 0
 
     @property
+    def is_full(self) -> bool:
+        """Whether it takes as many calls at once as it may."""
+        return 0 < self.endpoint.concurrency <= self.running
+
+    @property
     def rank(self) -> tuple[int, int, int]:
         """Least calls in flight first; among equals the faster one, where "faster" means a
         different power of two, so that instances of like speed take turns instead of the luckiest
@@ -41,6 +47,18 @@ class Instances:
         self._incarnation = ""
         self._sequence = 0
         self._turn = 0
+        self._busy: Counter[str] = Counter()
+
+    @property
+    def busy(self) -> tuple[str, ...]:
+        """The instances with calls in flight, also those that get no new ones."""
+        return tuple(self._busy)
+
+    def room(self, agent: str) -> int | None:
+        """How many calls the ready instances of ``agent`` take at once, None where nobody can
+        tell."""
+        each = [one.endpoint.concurrency for one in self.ready(agent)]
+        return sum(each) if all(each) else None
 
     def apply(self, facts: EndpointFacts) -> bool:
         """The next step of the host's account; whether it changed who is ready.
@@ -98,10 +116,15 @@ class Instances:
         self._turn += 1
         instance.turn = self._turn
         instance.running += 1
+        self._busy[instance.endpoint.instance] += 1
 
     def end(self, instance: Instance, seconds: float | None) -> None:
         """The call ended; ``seconds`` is what it took, None where it says nothing of the speed."""
         instance.running -= 1
+        name = instance.endpoint.instance
+        self._busy[name] -= 1
+        if not self._busy[name]:
+            del self._busy[name]
         if seconds is not None:
             share = LATENCY_SHARE if instance.latency else 1.0
             instance.latency += (seconds - instance.latency) * share

@@ -165,6 +165,11 @@ class Admission:
         self.wait = queue.wait
         self._scheduler.update_limits(_limits(queue))
 
+    @property
+    def bound(self) -> int:
+        """How many calls may wait."""
+        return self._scheduler.bound
+
     def serves(self, target: str, without: frozenset[str] = frozenset()) -> bool:
         """Whether a backend, none of ``without``, is available for ``target`` now."""
         return any(target in each.targets and each.name not in without for each in self._available)

@@ -208,6 +208,11 @@ class Scheduler:
 
     # how things stand
 
+    @property
+    def bound(self) -> int:
+        """How many entries may wait."""
+        return self._room.limits.entries
+
     def position(self, now: float, key: str) -> Position | None:
         """How things stand for an entry by its id; None for one that does not wait."""
         waiting = self._room.entries.get(key)

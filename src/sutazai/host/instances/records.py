@@ -15,18 +15,25 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from sutazai.fleet.places import Places
+from sutazai.fleet.spec import Runtime
 from sutazai.host.instances.process import ProcessId
 
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """What a new host must know of one instance. ``started`` is seconds since 1970."""
+    """What a new host must know of one instance. ``started`` is seconds since 1970.
+
+    ``container`` is the engine's name or id of it; one that is ``attached`` is none of ours.
+    """
 
     instance: str
     unit: str
     version: str
     started: float
     address: str | None
+    runtime: Runtime = Runtime.COMMAND
+    container: str = ""
+    attached: bool = False
     pid: int = 0
     start_time: int = 0
     boot: str = ""
@@ -49,6 +56,11 @@ class Records:
     def fifo(self, instance: str) -> Path:
         """Where that instance's output goes."""
         return self._folder / f"{instance}.out"
+
+    def give_fifo(self, instance: str, uid: int | None) -> None:
+        """Lets that instance's own user open its output again, as by /dev/stdout."""
+        if uid is not None:
+            os.chown(self.fifo(instance), uid, uid)
 
     def write(self, record: Record) -> None:
         """Writes or replaces a record, whole or not at all."""

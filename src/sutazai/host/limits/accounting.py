@@ -27,6 +27,10 @@ class Accounting:
     def kind(self) -> LimitsKind:
         return "accounting"
 
+    @property
+    def caps_cpu(self) -> bool:
+        return False
+
     def create(self, instance: str, limit: Limit) -> tuple[str, ...]:
         return ()
 
@@ -43,6 +47,9 @@ class Accounting:
         except OSError:
             return None
         return Usage(cpu=sum(int(ticks) for ticks in fields[11:15]) / TICKS)
+
+    def reclaim(self, instance: str) -> None:
+        """Nothing: without groups the kernel cannot be asked for that."""
 
     def kill(self, instance: str, leader: int) -> None:
         for pid in _session(leader) if leader else ():

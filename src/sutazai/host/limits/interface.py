@@ -58,6 +58,10 @@ class Limits(Protocol):
     def kind(self) -> LimitsKind:
         """How limits are held."""
 
+    @property
+    def caps_cpu(self) -> bool:
+        """Whether an instance can be held to a number of cores."""
+
     def create(self, instance: str, limit: Limit) -> tuple[str, ...]:
         """Makes room for an instance: the files into which its process writes its own id.
 
@@ -72,6 +76,10 @@ class Limits(Protocol):
 
     def usage(self, instance: str, leader: int) -> Usage | None:
         """What it took; None where nothing is known. ``leader`` is its first process."""
+
+    def reclaim(self, instance: str) -> None:
+        """Has the kernel put the memory of an instance that stands still into swap, as far as it
+        can. May take a while."""
 
     def kill(self, instance: str, leader: int) -> None:
         """SIGKILL to everything in it. What is being born meanwhile may escape: call again."""

@@ -33,7 +33,7 @@ def limit_of(unit: DesiredUnit) -> Limit:
         memory=memory,
         reservation=_reservation(unit.kind, memory),
         weight=_weight(unit),
-        cores=None if unit.cpu is None else max(BURST, unit.cpu),
+        cores=_cores(unit),
         processes=PROCESSES[unit.kind],
         open_files=OPEN_FILES[unit.kind],
     )
@@ -50,6 +50,14 @@ def _reservation(kind: Kind, memory: int | None) -> int:
     if memory is None:
         return RESERVATION
     return memory if kind is Kind.SERVICE else min(memory, RESERVATION)
+
+
+def _cores(unit: DesiredUnit) -> float | None:
+    """While the unit is throttled, no burst."""
+    declared = None if unit.cpu is None else max(BURST, unit.cpu)
+    if unit.throttle is None:
+        return declared
+    return unit.throttle if declared is None else min(unit.throttle, declared)
 
 
 def _weight(unit: DesiredUnit) -> int:

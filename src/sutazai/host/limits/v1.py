@@ -39,6 +39,10 @@ class GroupsV1:
     def kind(self) -> LimitsKind:
         return "cgroup-v1"
 
+    @property
+    def caps_cpu(self) -> bool:
+        return "cpu" in self._parents
+
     def create(self, instance: str, limit: Limit) -> tuple[str, ...]:
         groups = list(self._groups(instance))
         for group in groups:
@@ -79,6 +83,10 @@ class GroupsV1:
             cpu=self._cpu(instance),
             oom_kills=_oom_kills(group),
         )
+
+    def reclaim(self, instance: str) -> None:
+        with contextlib.suppress(OSError):  # less than all could be taken
+            write(self._parents["memory"] / instance / "memory.force_empty", 0)
 
     def kill(self, instance: str, leader: int) -> None:
         folders.kill_members(self._parents["memory"] / instance)

@@ -10,7 +10,7 @@ from sutazai.host.limits.folders import Folders, KernelFolders, write, write_whe
 from sutazai.host.limits.interface import Limit, Usage
 from sutazai.host.limits.reservation import grown
 from sutazai.host.machine.facts import LimitsKind
-from sutazai.host.machine.files import number
+from sutazai.host.machine.files import number, text
 
 PERIOD = 100_000
 """Microseconds in which a quota of CPU time is used up."""
@@ -31,6 +31,10 @@ class GroupsV2:
     @property
     def kind(self) -> LimitsKind:
         return "cgroup-v2"
+
+    @property
+    def caps_cpu(self) -> bool:
+        return "cpu" in text(self._parent / "cgroup.subtree_control").split()
 
     def create(self, instance: str, limit: Limit) -> tuple[str, ...]:
         group = self._parent / instance
@@ -77,6 +81,12 @@ class GroupsV2:
             cpu=None if cpu is None else cpu / MICROSECONDS,
             oom_kills=folders.counters(group / "memory.events").get("oom_kill", 0),
         )
+
+    def reclaim(self, instance: str) -> None:
+        group = self._parent / instance
+        with contextlib.suppress(OSError):  # less than all could be taken, or a kernel before 5.19
+            write(group / "memory.swap.max", NO_BOUND)
+            write(group / "memory.reclaim", number(group / "memory.current") or 0)
 
     def kill(self, instance: str, leader: int) -> None:
         group = self._parent / instance

@@ -115,9 +115,9 @@ class Groups:
         return f"/{group.folder.relative_to(self.root)}"
 
 
-def read_groups(root: Path) -> Groups:
-    """Our groups, from the kernel's list of them and of the mounts."""
-    own = dict(_own_paths(root))
+def read_groups(root: Path, process: str = "self") -> Groups:
+    """The groups of a process, ours by default, from the kernel's lists."""
+    own = dict(_own_paths(root, process))
     unified: _Group | None = None
     separate: list[_Group] = []
     for mount in mounts(root):
@@ -130,9 +130,9 @@ def read_groups(root: Path) -> Groups:
     return Groups(root, unified, tuple(separate))
 
 
-def _own_paths(root: Path) -> Iterator[tuple[str, str]]:
-    """Each controller's name and our path in its hierarchy; the unified one has an empty name."""
-    for line in text(root / "proc/self/cgroup").splitlines():
+def _own_paths(root: Path, process: str) -> Iterator[tuple[str, str]]:
+    """Each controller's name and the process's path in its hierarchy; the unified one has none."""
+    for line in text(root / "proc" / process / "cgroup").splitlines():
         _, _, rest = line.partition(":")
         names, _, path = rest.partition(":")
         if path.startswith("/"):

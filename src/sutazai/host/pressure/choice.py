@@ -78,10 +78,12 @@ def may_end(level: Level, one: Candidate) -> bool:
     return allowed and not one.ending
 
 
-def enough(ordered: Sequence[Candidate], shortage: int) -> tuple[Candidate, ...]:
-    """The first ones that hold ``shortage`` bytes together; ten at most, one at least."""
+def enough(
+    ordered: Sequence[Candidate], shortage: int, *, most: int = AT_ONCE
+) -> tuple[Candidate, ...]:
+    """The first ones that hold ``shortage`` bytes together; ``most`` at most, one at least."""
     chosen: list[Candidate] = []
-    for one in ordered[:AT_ONCE]:
+    for one in ordered[:most]:
         if shortage <= 0 and chosen:
             break
         chosen.append(one)

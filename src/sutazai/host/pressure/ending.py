@@ -39,8 +39,9 @@ class Ender:
         self._events = events
         self._read = read
 
-    async def carry_out(self, end: End, seen: Reading) -> None:
-        """Ends all that were chosen, at once; returns when they have ended."""
+    async def carry_out(self, end: End, seen: Reading) -> list[tuple[Candidate, str]]:
+        """Ends all that were chosen, at once; returns when they have ended, each with what became
+        of it."""
         reason = reason_of(end, seen)
         became = await asyncio.gather(*(self._end(one, end, reason) for one in end.chosen))
         outcomes = list(zip(end.chosen, became, strict=True))
@@ -49,9 +50,10 @@ class Ender:
         self._events.add(
             f"pressure-{ACTIONS[end.level]}",
             f"{DONE[end.level]}: {', '.join(ended) or 'nobody'}; freed "
-            f"{format_size(account['freed'])} ({end.level}: {seen})",
+            f"{format_size(account['freed'])} ({'asked for' if end.asked else end.level}: {seen})",
             **account,
         )
+        return outcomes
 
     async def _end(self, one: Candidate, end: End, reason: str) -> str:
         """Tells one and ends it; what became of it."""

@@ -12,6 +12,9 @@ PERCENT = {Level.WARNING: 70.0, Level.CRITICAL: 85.0, Level.EMERGENCY: 95.0}
 """Percent of the memory in use at which each level is entered."""
 STALLED = {Level.WARNING: 10.0, Level.CRITICAL: 30.0, Level.EMERGENCY: 60.0}
 """Percent of the last 10 s in which something waited for memory (PSI, ``some avg10``)."""
+PLENTY = 50.0
+"""Percent of the memory in use below which stalls mean nothing: whatever waits has reached a limit
+of its own."""
 MARGIN = 5.0
 """Points below its threshold at which a level is left."""
 
@@ -40,8 +43,9 @@ class Reading:
 def level_of(reading: Reading, before: Level) -> Level:
     """The level now. One that was entered is left 5 points below its threshold.
 
-    Stalls make a level that is one above that of the percentages at most: where memory is
-    plentiful, it is its own limit that makes an instance wait, and ending others would not help it.
+    Stalls make a level that is one above that of the percentages at most, and none where memory is
+    plentiful: an instance that waits there has reached its own limit, and ending others would not
+    help it.
     """
     return next(
         (level for level in reversed(PERCENT) if _holds(level, reading, before)), Level.NORMAL
@@ -62,5 +66,5 @@ def _holds(level: Level, reading: Reading, before: Level) -> bool:
     margin = MARGIN if LEVELS.index(level) <= LEVELS.index(before) else 0.0
     below = LEVELS[LEVELS.index(level) - 1]
     stalled = (reading.stalled or 0.0) >= STALLED[level] - margin
-    full_enough = reading.percent >= PERCENT.get(below, 0.0) - margin
+    full_enough = reading.percent >= PERCENT.get(below, PLENTY) - margin
     return reading.percent >= PERCENT[level] - margin or (stalled and full_enough)

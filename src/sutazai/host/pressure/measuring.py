@@ -5,25 +5,20 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from sutazai.host.instances.instance import Instance
-from sutazai.host.instances.launcher import Launcher
 from sutazai.host.memory import proportional
 
 Measure = Callable[[Sequence[Instance]], Awaitable[Mapping[str, int]]]
 """Bytes by instance, without those that ended meanwhile."""
 
 
-def measure_by(launcher: Launcher) -> Measure:
-    """Measures instances of that launcher."""
-
-    async def measure(instances: Sequence[Instance]) -> Mapping[str, int]:
-        found, others = {}, {}
-        for one in instances:
-            usage = launcher.usage(one.name, one.process.pid)
-            if usage is not None and usage.memory is not None:
-                found[one.name] = usage.memory
-            else:
-                others[one.process.pid] = one.name
-        pss = await proportional(others)
-        return found | {others[pid]: held for pid, held in pss.items()}
-
-    return measure
+async def measure(instances: Sequence[Instance]) -> Mapping[str, int]:
+    """Measures instances."""
+    found, others = {}, {}
+    for one in instances:
+        usage = one.usage()
+        if usage is not None and usage.memory is not None:
+            found[one.name] = usage.memory
+        else:
+            others[one.process.pid] = one.name
+    pss = await proportional(others)
+    return found | {others[pid]: held for pid, held in pss.items()}

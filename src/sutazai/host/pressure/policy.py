@@ -28,6 +28,8 @@ DELAY = 5.0
 CALM = 30.0
 """Seconds without a change of level after which something is given back."""
 CALM_MAX = 960.0
+RELIEF = 300.0
+"""Seconds in which nothing is given back after somebody asked for memory."""
 SOON = 300.0
 """Seconds after a giving back within which a shortage is blamed on it."""
 
@@ -64,12 +66,14 @@ class Changed:
 class End:
     """These instances are to end because of ``level``; ``shortage`` bytes are too much in use.
 
-    At emergency they are killed, else they end as soon as they have nothing in hand.
+    At emergency they are killed, else they end as soon as they have nothing in hand. ``asked`` says
+    that somebody asked for it, however much memory there is.
     """
 
     level: Level
     shortage: int
     chosen: tuple[Candidate, ...]
+    asked: bool = False
 
 
 @dataclass(frozen=True)
@@ -110,6 +114,7 @@ class Policy:
         self._since = float("-inf")
         self._calm = self._least_calm = calm
         self._gave_back_at: float | None = None
+        self._relieved_until = float("-inf")
 
     def decide(self, seen: Observation) -> list[Decision]:
         """What to do now; to be asked again about once a second."""
@@ -122,6 +127,10 @@ class Policy:
         if self._waits(seen.now):
             return changed
         return [*changed, *self._give_back(seen), *self._end(seen)]
+
+    def relieved(self, now: float) -> None:
+        """Somebody asked for memory: what was ended for that is not given back at once."""
+        self._relieved_until = now + RELIEF
 
     def held(self, unit: DesiredUnit, asked: bool) -> str:
         """What ``unit`` has to wait for before it may start an instance; empty where it may.
@@ -138,7 +147,7 @@ class Policy:
         return now < self._not_before and not rose
 
     def _give_back(self, seen: Observation) -> Iterable[Decision]:
-        if seen.now < self._since + self._calm:
+        if seen.now < max(self._since + self._calm, self._relieved_until):
             return
         levels = {True: (Level.NORMAL,), False: (Level.NORMAL, Level.WARNING)}
         ready = [one for one in seen.withheld if self.level in levels[one.wakes]]

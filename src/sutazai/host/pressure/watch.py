@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from sutazai.fleet.desired import Standing
 from sutazai.fleet.errors import NotFound
@@ -64,7 +65,7 @@ class Watch:
         self._memory: Mapping[str, int] = {}
         self._measured_at = float("-inf")
         self._began = time.monotonic()
-        self._ends: set[asyncio.Task[None]] = set()
+        self._ends: set[asyncio.Task[Any]] = set()
 
     async def run(self) -> None:
         """Looks for ever."""

@@ -21,6 +21,8 @@ DONE = {
 
 def reason_of(end: End, seen: Reading) -> str:
     """Why an instance ends, as it is told of the instance."""
+    if end.asked:
+        return f"{DONE[end.level]}, memory was asked for ({seen})"
     return f"{DONE[end.level]}, memory is short ({end.level}: {seen})"
 
 

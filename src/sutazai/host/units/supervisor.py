@@ -8,22 +8,26 @@ from collections.abc import Callable, Iterable, Sequence
 
 from sutazai.fleet.desired import Desired, DesiredUnit, Kind
 from sutazai.fleet.errors import NotFound
+from sutazai.fleet.order import stop_waves
 from sutazai.fleet.places import Places
 from sutazai.fleet.spec import Runtime, Temperature
 from sutazai.fleet.status import State, UnitStatus
+from sutazai.host.admission.desk import Desk
 from sutazai.host.desired import DesiredFile
 from sutazai.host.endpoints import Endpoints
 from sutazai.host.events import Events
-from sutazai.host.instances.exits import ExitJournal
 from sutazai.host.instances.launcher import Launcher
 from sutazai.host.instances.output import Log
 from sutazai.host.instances.records import Record
 from sutazai.host.memory import proportional
+from sutazai.host.units.lifecycle import Renewed
 from sutazai.host.units.surroundings import Surroundings
+from sutazai.host.units.turns import Claim, Turns
 from sutazai.host.units.unit import Unit
 from sutazai.wire import Client
 
 STOP_ORDER = (Kind.AGENT, Kind.SERVICE, Kind.PLANE)
+RUNNING = (State.HEALTHY, State.UNHEALTHY)
 SATISFIED = (State.HEALTHY, State.EXTERNAL)
 
 
@@ -44,6 +48,8 @@ class Supervisor:
         endpoints: Endpoints,
         events: Events,
         client: Client,
+        admission: Desk,
+        swap_free: Callable[[], int],
         held: Callable[[DesiredUnit, bool], str],
     ) -> None:
         self._places = places
@@ -54,17 +60,23 @@ class Supervisor:
         self._units: dict[str, Unit] = {}
         self._dependents: defaultdict[str, set[str]] = defaultdict(set)
         self._stopping = False
+        self._turns = Turns()
+        self._giving: asyncio.Handle | None = None
         self._around = Surroundings(
             launcher=launcher,
-            journal=ExitJournal(places.exits),
             endpoints=endpoints,
             events=events,
             client=client,
+            admission=admission,
+            swap_free=swap_free,
+            renewed=self._renewed,
+            claim=self._claim,
             blocked_by=self._blocked_by,
             held=held,
             changed=self._on_change,
         )
         self.desired = self._file.read()
+        admission.share_out(self.desired.plan)
 
     def begin(self) -> None:
         """Adopts what an earlier host left running, then brings about what is wanted."""
@@ -80,6 +92,7 @@ class Supervisor:
             return
         self._file.write(desired)
         self.desired = desired
+        self._around.admission.share_out(desired.plan)
         self._create_missing()
         wanted = self._wanted
         for name, unit in list(self._units.items()):
@@ -92,6 +105,12 @@ class Supervisor:
     @property
     def units(self) -> tuple[Unit, ...]:
         return tuple(self._units.values())
+
+    @property
+    def throttle(self) -> float | None:
+        """The cores that each agent is held to in an emergency; None outside of one."""
+        held = (unit.throttle for unit in self.desired.units if unit.throttle is not None)
+        return min(held, default=None)
 
     def look_again(self) -> None:
         """Something changed for all units: what was held may start now."""
@@ -117,12 +136,14 @@ class Supervisor:
         """Ends everything in order: agents, services, planes; dependents before what they need."""
         self._stopping = True
         self._events.add("stopping", "the fleet stops")
-        for kind in STOP_ORDER:
-            left = {name: one for name, one in self._units.items() if one.spec.kind is kind}
-            while left:
-                needed = {name for one in left.values() for name in one.spec.depends_on}
-                wave = [name for name in left if name not in needed] or list(left)
-                await _end(left.pop(name) for name in wave)
+        for wave in self.stop_waves():
+            await _end(self._units[name] for name in wave if name in self._units)
+
+    def stop_waves(self) -> list[tuple[str, ...]]:
+        """The order in which everything ends."""
+        needs = {name: unit.spec.depends_on for name, unit in self._units.items()}
+        ranks = {name: STOP_ORDER.index(unit.spec.kind) for name, unit in self._units.items()}
+        return stop_waves(needs, ranks)
 
     @property
     def _wanted(self) -> dict[str, DesiredUnit]:
@@ -176,6 +197,28 @@ class Supervisor:
             for name in spec.depends_on
             if name not in self._units or self._units[name].state not in SATISFIED
         )
+
+    def _renewed(self, spec: DesiredUnit) -> tuple[Renewed, ...]:
+        """Of what ``spec`` is to be restarted with, what runs, and since when."""
+        since = {
+            name: [one.since for one in self._units[name].instances if one.state in RUNNING]
+            for name in spec.restart_with
+            if name in self._units
+        }
+        return tuple(Renewed(name, min(times)) for name, times in since.items() if times)
+
+    def _claim(self, claim: Claim) -> int:
+        """Turns are handed out once all units that changed with this one have said what they want,
+        for who comes first is not the one who asks first."""
+        given = self._turns.claim(claim)
+        if self._turns.due and self._giving is None:
+            self._giving = asyncio.get_running_loop().call_soon(self._give_turns)
+        return given
+
+    def _give_turns(self) -> None:
+        self._giving = None
+        for name in self._turns.give() & self._units.keys():
+            self._units[name].poke()
 
     def _on_change(self, name: str) -> None:
         for dependent in self._dependents[name] & self._units.keys():

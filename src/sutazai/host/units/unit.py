@@ -3,36 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import time
-from typing import Any
+from dataclasses import replace
 
 from sutazai.fleet.desired import DesiredUnit, Kind
-from sutazai.fleet.errors import BadInput, DeadlineExceeded, Failed, NotFound, Unavailable
 from sutazai.fleet.facts import Endpoint
-from sutazai.fleet.spec import Runtime, Temperature
+from sutazai.fleet.spec import Runtime
 from sutazai.fleet.status import Exit, State, UnitStatus
 from sutazai.host.bell import Bell
-from sutazai.host.instances.ends import exit_of
+from sutazai.host.demand import Told
+from sutazai.host.instances import freezing
 from sutazai.host.instances.instance import Instance
 from sutazai.host.instances.launcher import Started
 from sutazai.host.instances.output import Log
-from sutazai.host.units import lifecycle, temperature
-from sutazai.host.units.backoff import Backoff
+from sutazai.host.units import lifecycle, waking
+from sutazai.host.units.condition import Known, best_of, reason_of, state_of
+from sutazai.host.units.entrance import Entrance
+from sutazai.host.units.past import Past
+from sutazai.host.units.presence import ASLEEP, FEWER, Presence
 from sutazai.host.units.programs import missing_program
+from sutazai.host.units.recycling import recycle
+from sutazai.host.units.running import Running
 from sutazai.host.units.surroundings import Surroundings
-
-WAKE_DEADLINE = 30.0
-WAKE_TRIES = 3
-"""Ends in a row after which whoever waits for a wake-up is told why it fails."""
-WHAT_TO_DO = {
-    State.STOPPED: "sutazai agents start {name}",
-    State.FAILED: "sutazai agents logs {name}; then sutazai agents start {name}",
-    State.NOT_INSTALLED: "sutazai agents show {name} says what to install",
-}
-"""States from which asking for it does not wake a unit, with the way out of each."""
-IDLE_LOOKS = 5.0
-"""Seconds between two looks at whether an awake unit may go to sleep."""
+from sutazai.host.units.turns import OUT_OF_TURN, Claim
 
 
 class Unit:
@@ -41,14 +34,13 @@ class Unit:
     def __init__(self, spec: DesiredUnit, log: Log, around: Surroundings) -> None:
         self.spec = spec
         self.log = log
-        self.restarts = 0
-        self.last_exit: Exit | None = None
         self._around = around
-        self._backoff = Backoff(patient=spec.kind is Kind.PLANE)
-        self._instances: dict[str, Instance] = {}
-        self._ends: set[asyncio.Task[None]] = set()
-        self._woken_at: float | None = None
+        self._past = Past(spec.name, around.events, patient=spec.kind is Kind.PLANE)
+        self._running = Running(log, self._past, around, self._on_change)
+        self._presence = Presence()
         self._withheld_for: list[str] = []
+        self._out_of_turn = False
+        self._entrance = Entrance(around, self._running)
         self._since = time.time()
         self._poked = asyncio.Event()
         self._settled = Bell()
@@ -59,61 +51,62 @@ class Unit:
     def update(self, spec: DesiredUnit) -> None:
         """Takes on what control wants now; a new version forgives the past."""
         if spec.version != self.spec.version or spec.stopped != self.spec.stopped:
-            self._backoff = self._backoff.forgiven()
-        shared = (spec.cpu, spec.priority) == (self.spec.cpu, self.spec.priority)
+            self._past.forgive()
+        self._entrance.waits_for = ""
+        shared = _share_of(spec) == _share_of(self.spec)
         self.spec = spec
-        for name in () if shared else self._instances:
-            self._around.launcher.share_cpu(name, spec)
+        for one in () if shared else self.instances:
+            self._around.launcher.share_cpu(one.name, spec)
         self.poke()
 
     def start(self) -> None:
         """Starts it, or starts it again after it failed. Raises Unavailable where it cannot be."""
         if (program := missing_program(self.spec)) is not None:
-            raise Unavailable(
-                f"{self.spec.name} is not installed: {program} is not on this machine",
-                hint=WHAT_TO_DO[State.NOT_INSTALLED].format(name=self.spec.name),
-            )
-        self._backoff = self._backoff.forgiven()
-        self._woken_at = time.monotonic()
+            raise waking.not_installed(self.spec.name, program)
+        self._past.forgive()
+        self._presence.wake(time.monotonic())
         self._withheld_for = []
         self.update(self.spec.model_copy(update={"stopped": False}))
 
     def stop(self) -> None:
         """Ends it until somebody starts it."""
-        self._woken_at = None
+        self._presence.sleep()
         self.update(self.spec.model_copy(update={"stopped": True}))
 
     def restart(self) -> None:
         """Ends the instances that run now; new ones take their place."""
         self.start()
-        for instance in self._instances.values():
-            self._end(instance, "restart was asked for", wanted=True)
+        for instance in self.instances:
+            self._running.end(instance, "restart was asked for", wanted=True)
 
     async def wake(self) -> tuple[Endpoint, ...]:
         """The unit's ready instances; starts it if it sleeps.
 
         Raises Unavailable where it cannot be started, DeadlineExceeded after 30 s.
         """
+        name = self.spec.name
         if self.spec.runtime is Runtime.REMOTE:
-            return (
-                Endpoint(agent=self.spec.name, instance=self.spec.name, address=_url(self.spec)),
-            )
-        self._refuse_to_wake()
-        self._woken_at = time.monotonic()
+            return (Endpoint(agent=name, instance=name, address=self.spec.address or ""),)
+        waking.check(name, self.state, self.reason, self._past.told())
+        self._presence.wake(time.monotonic())
         del self._withheld_for[max(0, self.spec.replicas - 1) :]
         self.poke()
-        ends = self._backoff.ends
+        self._presence.callers += 1
         try:
-            async with asyncio.timeout(WAKE_DEADLINE):
-                while not (ready := self._around.endpoints.of(self.spec.name)):
-                    await self._settled.wait()
-                    self._give_up(ends)
+            async with asyncio.timeout(waking.DEADLINE):
+                return await self._ready()
         except TimeoutError as error:
-            because = f": {reason}" if (reason := self._reason()) else ""
-            raise DeadlineExceeded(
-                f"{self.spec.name} was not ready after {WAKE_DEADLINE:.0f} s{because}",
-                **self._why(),
-            ) from error
+            raise waking.too_late(name, self.reason, self._past.told()) from error
+        finally:
+            self._presence.callers -= 1
+
+    async def _ready(self) -> tuple[Endpoint, ...]:
+        """The unit's ready instances, as soon as there are any."""
+        ends = self._past.backoff.ends
+        while not (ready := self._around.endpoints.of(self.spec.name)):
+            await self._settled.wait()
+            self._give_up(ends)
+        self._presence.wake(time.monotonic())
         return ready
 
     def withhold(self, instance: Instance, reason: str, *, patience: float | None = None) -> None:
@@ -123,8 +116,18 @@ class Unit:
         """
         if instance.state is not State.STOPPING:
             self._withheld_for.append(reason)
-            self._end(instance, reason, wanted=True, patience=patience)
+            self._running.end(instance, reason, wanted=True, patience=patience)
             self.poke()
+
+    def sleep(self) -> None:
+        """It ends until somebody calls for it again."""
+        self._presence.sleep()
+        self.poke()
+
+    def try_again(self) -> None:
+        """What it waited for may be there."""
+        self._entrance.waits_for = ""
+        self.poke()
 
     def give_back(self) -> None:
         """From now on it may run as many instances as it should."""
@@ -133,18 +136,19 @@ class Unit:
 
     async def ended(self) -> None:
         """Waits until no instance is left."""
-        while self._ends:
+        while self._running.ends:
             await self._settled.wait()
 
     async def gone(self, instance: Instance) -> None:
         """Waits until that instance has ended and nothing of it is left."""
-        while instance.name in self._instances:
+        while instance.name in self._running:
             await self._settled.wait()
 
     def adopt(self, started: Started) -> None:
-        """Takes on an instance that an earlier host started."""
-        self._woken_at = time.monotonic()
-        self._take(started, State.HEALTHY)
+        """Takes on an instance that an earlier host started, frozen or not."""
+        freezing.thaw(started.process.pid)
+        self._presence.wake(time.monotonic())
+        self._running.take(started, self.spec, State.HEALTHY)
 
     def poke(self) -> None:
         """Something changed: look again at what to do."""
@@ -156,11 +160,24 @@ class Unit:
 
     @property
     def pids(self) -> list[int]:
-        return [instance.process.pid for instance in self._instances.values()]
+        return [instance.process.pid for instance in self.instances]
 
     @property
     def instances(self) -> tuple[Instance, ...]:
-        return tuple(self._instances.values())
+        return self._running.instances
+
+    @property
+    def restarts(self) -> int:
+        return self._past.restarts
+
+    @property
+    def last_exit(self) -> Exit | None:
+        return self._past.last_exit
+
+    @property
+    def idle(self) -> float | None:
+        """Seconds for which it has had nothing to do; None where it has, or nobody can tell."""
+        return self._presence.idle(self.spec, self._running.here(), self._told(), time.monotonic())
 
     @property
     def withheld(self) -> int:
@@ -170,81 +187,72 @@ class Unit:
     @property
     def state(self) -> State:
         """Where it stands: the best of its instances, or why it has none."""
-        states = {instance.state for instance in self._instances.values()}
-        for state in (State.HEALTHY, State.UNHEALTHY, State.STARTING, State.STOPPING):
-            if state in states:
-                return state
-        return self._state_without_instances()
+        return best_of(one.state for one in self.instances) or state_of(self._known())
+
+    @property
+    def reason(self) -> str:
+        """Why it stands there, empty where there is nothing to say."""
+        return reason_of(self._known())
 
     def status(self, pss: dict[int, int] | None = None) -> UnitStatus:
         """The unit as people see it; ``pss`` in bytes by process id, None to measure nothing."""
-        spec = self.spec
+        spec, known = self.spec, self._known()
         return UnitStatus(
             name=spec.name,
             kind=spec.kind,
             runtime=spec.runtime,
             temperature=spec.temperature,
-            state=self.state,
-            reason=self._reason(),
+            state=state_of(known),
+            reason=reason_of(known),
             since=self._since,
             restarts=self.restarts,
             instances=tuple(
                 one.status() if pss is None else one.measured(pss.get(one.process.pid))
-                for one in self._instances.values()
+                for one in self.instances
             ),
             last_exit=self.last_exit,
         )
 
-    def _state_without_instances(self) -> State:
-        if self.spec.stopped:
-            return State.STOPPED
-        if self.spec.runtime is Runtime.REMOTE:
-            return State.EXTERNAL
-        if self._backoff.failed:
-            return State.FAILED
-        if missing_program(self.spec) is not None:
-            return State.NOT_INSTALLED
-        if self._wanted() == 0:
-            return State.ASLEEP
-        if self._blocked_by():
-            return State.WAITING
-        return State.BACKING_OFF if time.monotonic() < self._backoff.start_at else State.STARTING
-
-    def _reason(self) -> str:
-        if trouble := [one.trouble for one in self._instances.values() if one.trouble]:
-            return trouble[0]
-        if blocked := self._blocked_by():
-            return f"waits for {', '.join(blocked)}"
-        if (program := missing_program(self.spec)) is not None:
-            return f"{program} is not on this machine"
-        failed = self._backoff.failed or not self._instances
-        if failed and self.last_exit and self._backoff.ends:
-            return self.last_exit.reason
-        return self._withheld_for[-1] if self._withheld_for and not self._instances else ""
+    def _known(self) -> Known:
+        backoff = self._past.backoff
+        return Known(
+            spec=self.spec,
+            states=frozenset(one.state for one in self.instances),
+            wanted=self._wanted(),
+            missing=missing_program(self.spec),
+            blocked_by=self._blocked_by() or ((OUT_OF_TURN,) if self._out_of_turn else ()),
+            backing_off=time.monotonic() < backoff.start_at,
+            failed=backoff.failed,
+            ends=backoff.ends,
+            last_exit=self.last_exit,
+            trouble=[one.trouble for one in self.instances if one.trouble],
+            withheld_for=self._withheld_for,
+        )
 
     def _blocked_by(self) -> tuple[str, ...]:
         """What a start would have to wait for."""
         needed = self._around.blocked_by(self.spec)
-        held = self._wanted() > 0 and self._around.held(self.spec, self._woken_at is not None)
-        return (*needed, held) if held else needed
+        if self._wanted() == 0:
+            return needed
+        held = (self._around.held(self.spec, self._is_called), self._entrance.waits_for)
+        return (*needed, *(each for each in held if each))
 
     def _wanted(self) -> int:
         if self.spec.runtime is Runtime.REMOTE or missing_program(self.spec) is not None:
             return 0
-        idles = [one.idle for one in self._instances.values()]
-        known = [idle for idle in idles if idle is not None]
-        full = temperature.wanted(
-            temperature.Demand(
-                now=time.monotonic(),
-                temperature=self.spec.temperature,
-                replicas=self.spec.replicas,
-                stopped=self.spec.stopped,
-                woken_at=self._woken_at,
-                idle=min(known) if known and len(known) == len(idles) else None,
-                idle_after=self.spec.idle_after,
-            )
+        full = self._presence.wanted(
+            self.spec, self._running.here(), self._told(), time.monotonic()
         )
         return max(0, full - self.withheld)
+
+    def _told(self) -> Told | None:
+        """What the gateway knows of its work."""
+        demands = self._around.endpoints.demands
+        return demands.of(self.spec.name) if demands.known else None
+
+    @property
+    def _is_called(self) -> bool:
+        return self._presence.woken_at is not None
 
     # ---- its work
 
@@ -252,19 +260,23 @@ class Unit:
         """Decides and acts until nothing is left to watch."""
         while True:
             self._poked.clear()
+            self._rescale()
+            self._tend_frozen()
+            if self._is_called and self._wanted():
+                self._entrance.ask_again(self.spec)
             look_again = [await self._do(action) for action in lifecycle.decide(self._observe())]
             self._settled.fire()
             if self._wanted() == 0:
-                self._woken_at = None
-                if not self._ends:
+                self._presence.sleep()
+                self._entrance.leave(self.spec.name)
+                if not self._running.ends:
                     return
             times = [at for at in look_again if at is not None]
             await self._wait_until(min(times) if times else None)
 
     async def _wait_until(self, at: float | None) -> None:
         pause = None if at is None else max(0.0, at - time.monotonic())
-        if self.spec.temperature is not Temperature.HOT:
-            look = min(IDLE_LOOKS, self.spec.idle_after)
+        if (look := self._presence.look(self.spec)) is not None:
             pause = look if pause is None else min(look, pause)
         try:
             async with asyncio.timeout(pause):
@@ -274,136 +286,112 @@ class Unit:
 
     def _observe(self) -> lifecycle.Observation:
         spec = self.spec
-        return lifecycle.Observation(
+        seen = lifecycle.Observation(
             now=time.monotonic(),
             wanted=self._wanted(),
             version=spec.version,
             side_by_side=spec.address is None,
             grace=spec.probe.grace,
             failures_allowed=spec.probe.failures,
-            backoff=self._backoff,
-            unwanted="stop was asked for" if spec.stopped else "idle, goes to sleep",
+            backoff=self._past.backoff,
+            unwanted=self._unwanted(),
             blocked_by=self._blocked_by(),
-            instances=tuple(one.seen() for one in self._instances.values()),
+            renewed=self._around.renewed(spec),
+            recycle_after=spec.recycle_after,
+            instances=self._seen(),
         )
+        return replace(seen, turns=self._turns(lifecycle.missing(seen)))
+
+    def _seen(self) -> tuple[lifecycle.Seen, ...]:
+        awake = [here for here in self._running.here() if here.state is not State.FROZEN]
+        return tuple(self._running[here.instance].seen() for here in awake)
+
+    def _unwanted(self) -> str:
+        """Why it would have fewer instances than run."""
+        if self.spec.stopped:
+            return "stop was asked for"
+        return FEWER if self._wanted() else ASLEEP
+
+    def _rescale(self) -> None:
+        if self._wanted() == 0:
+            return
+        told, now = self._told(), time.monotonic()
+        if change := self._presence.rescale(self.spec, self._running.here(), told, now):
+            self._around.events.add("scaled", f"{self.spec.name} {change}", unit=self.spec.name)
+
+    def _turns(self, missing: int) -> int:
+        """How many of the missing instances may start now."""
+        turns = self._around.claim(
+            Claim(
+                unit=self.spec.name,
+                kind=self.spec.kind,
+                standing=self.spec.standing,
+                priority=self.spec.priority,
+                called=self._is_called,
+                ends=self._past.backoff.ends,
+                starting=sum(one.state is State.STARTING for one in self.instances),
+                missing=missing,
+            )
+        )
+        self._out_of_turn = turns < missing
+        return turns
 
     async def _do(self, action: lifecycle.Action) -> float | None:
         """Carries out one action; the time to look again where that is what it says."""
         if isinstance(action, lifecycle.LookAgain):
             return action.at
         if isinstance(action, lifecycle.Stop):
-            self._end(self._instances[action.instance], action.reason, wanted=action.wanted)
+            self._stop(action)
             return None
-        return await self._start_one()
+        if isinstance(action, lifecycle.Drain):
+            await recycle(self._running[action.instance], action.age, self._around)
+            return None
+        return await self._start()
 
-    async def _start_one(self) -> float | None:
-        try:
-            started = await self._around.launcher.start(self.spec, self.log)
-        except (Failed, BadInput, NotFound, OSError) as error:
-            self._note_exit(
-                Exit(instance="", at=time.time(), reason=f"could not start: {error}"), 0.0
-            )
-            return self._backoff.start_at
-        instance = self._take(started, State.STARTING)
-        self._around.events.add(
-            "started",
-            f"{instance.name} started (process {instance.process.pid})",
-            unit=self.spec.name,
-            pid=instance.process.pid,
-        )
-        return None
+    async def _start(self) -> float | None:
+        """Starts one instance where there is room; else it waits until it is told to try again."""
+        if not self._entrance.ask(self.spec, called=self._is_called):
+            return time.monotonic()  # its turn is somebody else's
+        started = await self._running.start(self.spec)
+        return None if started else self._past.backoff.start_at
 
-    def _take(self, started: Started, state: State) -> Instance:
-        instance = Instance(started, self.spec, self._around.client, self._on_change, state=state)
-        self._instances[instance.name] = instance
-        end = asyncio.create_task(self._see_to_its_end(instance), name=f"end of {instance.name}")
-        self._ends.add(end)
-        end.add_done_callback(self._on_end)
-        self._on_change(instance)
-        return instance
+    def _stop(self, action: lifecycle.Stop) -> None:
+        """Ends one instance; one that ends for being idle goes on where a call reached it still."""
+        instance = self._running[action.instance]
+        if action.reason == ASLEEP:
+            self._running.freeze_or_end(instance, action.reason, self._keep)
+            return
+        spare = self._keep if action.reason == FEWER else None
+        self._running.end(instance, action.reason, wanted=action.wanted, spare=spare)
 
-    def _end(
-        self, instance: Instance, reason: str, *, wanted: bool, patience: float | None = None
-    ) -> None:
-        withdraw = self._around.endpoints.withdraw
-        instance.stop(reason, wanted=wanted, withdraw=withdraw, patience=patience)
+    def _tend_frozen(self) -> None:
+        """Those that stand still go on where they are needed, and end where they never will be."""
+        wanted = self._wanted()
+        for one in [one for one in self.instances if one.state is State.FROZEN]:
+            if self.spec.stopped or one.record.version != self.spec.version:
+                self._running.end(one, self._unwanted(), wanted=True)
+            elif wanted > 0:
+                self._running.thaw(one)
+                wanted -= 1
 
-    def _on_change(self, instance: Instance) -> None:
-        address = instance.record.address
-        serves = self.spec.kind is Kind.AGENT and address is not None
-        if instance.state is State.HEALTHY:
-            if serves:
-                self._around.endpoints.ready(
-                    Endpoint(agent=self.spec.name, instance=instance.name, address=str(address))
-                )
-        elif instance.state is State.UNHEALTHY:
-            self._around.endpoints.gone(instance.name)
-            self._around.events.add(
-                "check-failed", f"{instance.name}: {instance.trouble}", unit=self.spec.name
-            )
+    def _keep(self) -> None:
+        here = [one for one in self.instances if one.state is not State.STOPPING]
+        self._presence.keep(len(here), time.monotonic())
+
+    def _on_change(self) -> None:
         self._since = time.time()
         self._around.changed(self.spec.name)
         self.poke()
-
-    async def _see_to_its_end(self, instance: Instance) -> None:
-        await instance.ended()
-        self._around.endpoints.gone(instance.name)
-        ending = await self._around.journal.ending_of(instance.process)
-        last = await self._around.launcher.end(instance.record, instance.output)
-        del self._instances[instance.name]
-        if instance.stop_wanted:
-            self._around.events.add(
-                "stopped", f"{instance.name} stopped: {instance.stop_reason}", unit=self.spec.name
-            )
-        else:
-            self._note_exit(exit_of(instance, ending, last), instance.healthy_for)
-
-    def _on_end(self, task: asyncio.Task[None]) -> None:
-        self._ends.discard(task)
-        self._since = time.time()
-        self._around.changed(self.spec.name)
-        self.poke()
-
-    def _note_exit(self, exit_: Exit, healthy_for: float) -> None:
-        self.last_exit = exit_
-        self.restarts += 1
-        self._backoff = self._backoff.ended(
-            now=time.monotonic(),
-            healthy_for=healthy_for,
-            jitter=random.random(),  # noqa: S311 (spreads restarts, guards nothing)
-        )
-        outcome = "will not be started again" if self._backoff.failed else "is started again"
-        self._around.events.add(
-            "failed" if self._backoff.failed else "ended",
-            f"{exit_.instance or self.spec.name} {exit_.reason}; {self.spec.name} {outcome}",
-            unit=self.spec.name,
-            ends_in_a_row=self._backoff.ends,
-            out_of_memory=exit_.out_of_memory,
-            peak=exit_.peak,
-            limit=exit_.limit,
-            lines=list(exit_.lines),
-        )
-
-    # ---- waking
-
-    def _refuse_to_wake(self) -> None:
-        state = self._state_without_instances() if not self._instances else self.state
-        if state in WHAT_TO_DO:
-            reason = f": {said}" if (said := self._reason()) else ""
-            hint = WHAT_TO_DO[state].format(name=self.spec.name)
-            raise Unavailable(f"{self.spec.name} is {state}{reason}", hint=hint, **self._why())
 
     def _give_up(self, ends_before: int) -> None:
-        if self._backoff.failed or self._backoff.ends - ends_before >= WAKE_TRIES:
-            self._woken_at = None  # nobody waits any more, so it need not be tried again
+        """Raises Unavailable once it was tried often enough for whoever waits."""
+        backoff = self._past.backoff
+        if backoff.failed or backoff.ends - ends_before >= waking.TRIES:
+            self._presence.sleep()  # nobody waits any more, so it need not be tried again
             self.poke()
-            raise Unavailable(f"{self.spec.name} does not start: {self._reason()}", **self._why())
-
-    def _why(self) -> dict[str, Any]:
-        if self.last_exit is None:
-            return {}
-        return {"reason": self.last_exit.reason, "lines": list(self.last_exit.lines)}
+            raise waking.given_up(self.spec.name, self.reason, self._past.told())
 
 
-def _url(spec: DesiredUnit) -> str:
-    return spec.address or ""
+def _share_of(spec: DesiredUnit) -> tuple[object, ...]:
+    """What says how much of the cores its instances may take."""
+    return spec.cpu, spec.priority, spec.throttle

@@ -1,0 +1,67 @@
+"""Control's share of durable work: where it is written down, and who hears how it ended."""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+from collections.abc import Mapping
+
+from sutazai.control.feed import EventFeed
+from sutazai.control.settings import Settings
+from sutazai.fleet.places import Places
+from sutazai.fleet.secrets import resolve_secret
+from sutazai.fleet.work import Run, Task, WorkState
+from sutazai.store import Database
+from sutazai.store.database import database_url, sqlite_url
+from sutazai.tasks.calls import AgentCalls
+from sutazai.tasks.office import Hearing, Office, Place
+from sutazai.wire import Address, Client
+
+VARIABLE = "SUTAZAI_DATABASE"
+
+
+def control_database(settings: Settings, environ: Mapping[str, str]) -> str:
+    """The URL of the database: from the environment, else the fleet file, else SQLite."""
+    declared = settings.fleet.database
+    given = environ.get(VARIABLE) or (declared and resolve_secret(declared, environ, settings.base))
+    return database_url(given) if given else sqlite_url(settings.places.database)
+
+
+def workflows_url(database: Database, places: Places) -> str:
+    """Where the workflow engine keeps its rows: beside ours on Postgres, else in a file."""
+    return database.url if database.is_shared else sqlite_url(places.workflow_database)
+
+
+def executor_name(kind: str, places: Places) -> str:
+    """The same for every life of one process of one fleet on one machine, and of no other."""
+    where = f"{socket.gethostname()}:{places.state}"
+    return f"{kind}-{hashlib.sha256(where.encode()).hexdigest()[:8]}"
+
+
+def control_office(
+    settings: Settings, database: Database, client: Client, feed: EventFeed
+) -> Office:
+    """Everything that does durable work in control."""
+    places = settings.places
+
+    async def task_died(task: Task) -> None:
+        message = f"task {task.id} {task.state}: {task.reason or 'no reason is known'}"
+        await feed.add(f"task-{task.state}", message, unit=task.agent)
+
+    async def run_ended(run: Run) -> None:
+        reason = f": {run.error['message']}" if run.error else ""
+        kind = "run-done" if run.state is WorkState.DONE else "run-failed"
+        await feed.add(kind, f"run {run.id} {run.state}{reason}", run=run.id)
+
+    calls = AgentCalls(
+        client,
+        Address.parse(f"unix:{places.gateway_socket}"),
+        Address.parse(f"unix:{places.host_socket}"),
+    )
+    return Office(
+        executor_name("control", places),
+        settings.fleet,
+        Place(database, workflows_url(database, places), places.artifacts),
+        calls,
+        Hearing(task_died, run_ended),
+    )
