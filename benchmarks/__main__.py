@@ -6,7 +6,16 @@ import subprocess
 import sys
 from pathlib import Path
 
-BENCHMARKS = ("wire", "gateway", "saturation", "goodput", "density", "recovery")
+BENCHMARKS = (
+    "wire",
+    "gateway",
+    "saturation",
+    "goodput",
+    "density",
+    "crashloop",
+    "recovery",
+    "messages",
+)
 
 
 def main() -> None:

@@ -1,0 +1,1 @@
+"""What `benchmarks.messages` measures with: agents, and HTTP programs beside them."""
