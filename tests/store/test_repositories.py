@@ -7,22 +7,17 @@ from collections.abc import Callable
 
 import pytest
 
-from sutazai.fleet.declared import Priority
 from sutazai.fleet.errors import NotFound
 from sutazai.fleet.spec import Agent, Fleet
 from sutazai.fleet.status import Event
-from sutazai.fleet.work import Artifact, Run, StepStatus, Task, TaskRequest, WorkState
-from sutazai.store import Database, Events, Policies, Revisions, Runs, Stops, Tasks
+from sutazai.fleet.work import Artifact, Run, StepStatus, WorkState
+from sutazai.store import Database, Events, Policies, Revisions, Runs, Stops
 
 
 def event(message: str, unit: str | None = None) -> Event:
     return Event(
         sequence=7, at=1.5, source="host", kind="started", unit=unit, message=message, data={"n": 1}
     )
-
-
-def task(task_id: str, created: float = 1.0, agent: str = "planner") -> Task:
-    return Task(id=task_id, agent=agent, input={"q": 1}, state=WorkState.PENDING, created=created)
 
 
 def run(run_id: str, created: float = 1.0) -> Run:
@@ -97,55 +92,6 @@ async def test_reading_another_process_goes_on_where_it_stopped(database: Databa
     assert await events.position("host") == 12
     await events.add_from("host", [event("c")], 13)
     assert await Events(database).position("host") == 13
-
-
-async def test_a_task_lives_from_pending_to_done_and_ends_once(database: Database) -> None:
-    tasks = Tasks(database)
-    request = TaskRequest(agent="planner", input={"q": 1}, priority=Priority.HIGH, deadline=9.0)
-    await tasks.add(task("task-1"), request)
-    assert await tasks.request("task-1") == request
-    assert await tasks.count_open() == 1
-    assert await tasks.start("task-1", 2.0)
-    assert await tasks.start("task-1", 3.0)  # again after a crash: the first start counts
-    assert await tasks.end("task-1", WorkState.DONE, 4.0, output=["x"])
-    assert not await tasks.end("task-1", WorkState.CANCELLED, 5.0)
-    assert not await tasks.start("task-1", 6.0)
-    done = await tasks.get("task-1")
-    assert done is not None
-    assert (done.state, done.started, done.ended, done.output) == (WorkState.DONE, 2.0, 4.0, ["x"])
-    assert await tasks.open_ids() == []
-    assert await tasks.get("task-2") is None
-
-
-async def test_the_same_idempotency_key_gives_the_same_task(database: Database) -> None:
-    tasks = Tasks(database)
-    request = TaskRequest(agent="planner", input=1, idempotency_key="k")
-    added = await asyncio.gather(*(tasks.add(task(f"task-{n}"), request) for n in range(5)))
-    assert len({t.id for t in added}) == 1
-    assert len(await tasks.newest()) == 1
-
-
-async def test_tasks_are_listed_newest_first_by_state_and_agent(database: Database) -> None:
-    tasks = Tasks(database)
-    for number, agent in enumerate(["planner", "executor", "planner"]):
-        new = task(f"task-{number}", created=number, agent=agent)
-        await tasks.add(new, TaskRequest(agent=agent, input=None))
-    await tasks.end("task-0", WorkState.FAILED, 5.0, error={"code": "Failed"})
-    assert [t.id for t in await tasks.newest(limit=2)] == ["task-2", "task-1"]
-    assert [t.id for t in await tasks.newest(agent="planner")] == ["task-2", "task-0"]
-    assert [t.id for t in await tasks.newest(state=WorkState.FAILED)] == ["task-0"]
-    assert await tasks.open_ids() == ["task-1", "task-2"]
-
-
-async def test_ended_tasks_are_retired_by_age_and_number(database: Database) -> None:
-    tasks = Tasks(database)
-    for number in range(6):
-        new = task(f"task-{number}", created=number)
-        await tasks.add(new, TaskRequest(agent="planner", input=None))
-        if number != 0:
-            await tasks.end(new.id, WorkState.DONE, float(number))
-    assert await tasks.retire(before=2.0, kept=3) == 2
-    assert [t.id for t in await tasks.newest()] == ["task-5", "task-4", "task-3", "task-0"]
 
 
 async def test_a_run_is_changed_by_pure_functions_until_it_has_ended(database: Database) -> None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from sutazai.fleet.queueing import TaskQueue
+from sutazai.fleet.spec import Agent, Fleet
 from sutazai.fleet.work import Run, Task, WorkState
 from sutazai.store import Database, Runs, Tasks, migrate
 from sutazai.store.database import sqlite_url
@@ -16,11 +20,13 @@ from sutazai.tasks.artifacts import ArtifactFolder
 from sutazai.tasks.calls import AgentCalls
 from sutazai.tasks.desk import RunDesk
 from sutazai.tasks.engine import Engine
+from sutazai.tasks.office import Hearing, Office, Pace, Place
 from sutazai.tasks.progress import Progress
-from sutazai.tasks.retries import NOT_THE_AGENTS, Retries
+from sutazai.tasks.queue.failing import Patience
+from sutazai.tasks.retries import Retries
 from sutazai.tasks.standard import Rule, Rules
 from sutazai.tasks.task import TaskDesk
-from sutazai.wire import Client
+from sutazai.wire import Address, Client
 from tests.tasks.peers import FakeGateway, FakeHost
 
 QUICK = Rules(
@@ -30,6 +36,17 @@ QUICK = Rules(
 )
 
 
+PATIENCE = Patience(Retries(4, first=0.05), Retries(2, first=0.01))
+
+
+def small_fleet(**tasks: Any) -> Fleet:
+    """Agents that do what the test says; two of them can translate."""
+    translates = {"capabilities": ("translate",), "group": "language"}
+    agents = {name: Agent() for name in ("helper", "planner", "executor", "reviewer")}
+    agents |= {name: Agent(concurrency=1, **translates) for name in ("anna", "bert")}
+    return Fleet(name="small", agents=agents, tasks=TaskQueue(**{"queue": 20, **tasks}))
+
+
 @dataclass
 class Workplace:
     """Everything of this room, put together as control does it."""
@@ -37,49 +54,70 @@ class Workplace:
     folder: Path
     gateway: FakeGateway
     host: FakeHost
+    url: str
+    fleet: Fleet = field(default_factory=small_fleet)
     client: Client = field(init=False)
-    database: Database = field(init=False)
-    engine: Engine = field(init=False)
-    tasks: Tasks = field(init=False)
-    runs: Runs = field(init=False)
-    artifacts: ArtifactFolder = field(init=False)
-    progress: Progress = field(init=False)
-    task_desk: TaskDesk = field(init=False)
-    run_desk: RunDesk = field(init=False)
+    office: Office = field(init=False)
     announced: list[Task | Run] = field(default_factory=list)
+    _working: asyncio.Task[None] = field(init=False)
+
+    @property
+    def tasks(self) -> Tasks:
+        return self.office.tasks
+
+    @property
+    def runs(self) -> Runs:
+        return self.office.runs
+
+    @property
+    def engine(self) -> Engine:
+        return self.office.engine
+
+    @property
+    def artifacts(self) -> ArtifactFolder:
+        return self.office.artifacts
+
+    @property
+    def progress(self) -> Progress:
+        return self.office.progress
+
+    @property
+    def task_desk(self) -> TaskDesk:
+        return self.office.task_desk
+
+    @property
+    def run_desk(self) -> RunDesk:
+        return self.office.run_desk
 
     def open(self) -> None:
         self.client = Client()
-        self.database = Database(sqlite_url(self.folder / "store.sqlite"))
-        self.engine = Engine(self.folder / "workflows.sqlite")
-        self.tasks, self.runs = Tasks(self.database), Runs(self.database)
-        self.artifacts = ArtifactFolder(self.folder / "artifacts")
-        self.progress = Progress()
-        calls = AgentCalls(self.client, self.folder / "g.sock", self.folder / "h.sock", grace=0.0)
-        quick = Retries(4, first=0.05, only=NOT_THE_AGENTS)
-        self.task_desk = TaskDesk(
-            self.tasks, self.engine, calls, self._announce, retries=quick, open_max=20
-        )
-        self.run_desk = RunDesk(
-            self.runs,
-            self.engine,
-            calls,
-            self.artifacts,
-            self.progress,
-            self._announce,
-            rules=QUICK,
-            open_max=5,
+        database = Database(self.url)
+        workflows = sqlite_url(self.folder / "workflows.sqlite")
+        sockets = (Address.parse(f"unix:{self.folder / name}") for name in ("g.sock", "h.sock"))
+        self.office = Office(
+            "control",
+            self.fleet,
+            Place(
+                database,
+                self.url if database.is_shared else workflows,
+                self.folder / "artifacts",
+            ),
+            AgentCalls(self.client, *sockets, grace=0.0),
+            Hearing(self._task_died, self._run_ended),
+            pace=Pace(QUICK, PATIENCE, open_runs=5),
         )
 
     async def launch(self) -> None:
-        self.engine.launch()
-        await self.task_desk.recover()
+        await self.office.open()
         await self.run_desk.recover()
+        self._working = asyncio.create_task(self.office.run(), name="office")
 
     async def close(self) -> None:
-        await self.engine.close()
+        self._working.cancel()
+        await asyncio.gather(self._working, return_exceptions=True)
+        await self.office.close()
         await self.client.close()
-        self.database.close()
+        self.office.database.close()
 
     async def restart(self) -> None:
         """As when control is stopped and started again."""
@@ -108,20 +146,30 @@ class Workplace:
             run_id, lambda run: run.state not in (WorkState.PENDING, WorkState.RUNNING)
         )
 
-    async def _announce(self, what: Task | Run) -> None:
-        self.announced.append(what)
+    async def _task_died(self, task: Task) -> None:
+        self.announced.append(task)
+
+    async def _run_ended(self, run: Run) -> None:
+        self.announced.append(run)
 
 
-@pytest.fixture
-async def workplace(tmp_path: Path) -> AsyncIterator[Workplace]:
-    migrate(sqlite_url(tmp_path / "store.sqlite"))
+@asynccontextmanager
+async def working(folder: Path, url: str, fleet: Fleet) -> AsyncIterator[Workplace]:
+    """A workplace on a database of its own."""
+    migrate(url)
     gateway, host = FakeGateway(), FakeHost()
-    await gateway.listen(tmp_path / "g.sock")
-    await host.listen(tmp_path / "h.sock")
-    workplace = Workplace(tmp_path, gateway, host)
+    await gateway.listen(folder / "g.sock")
+    await host.listen(folder / "h.sock")
+    workplace = Workplace(folder, gateway, host, url, fleet)
     workplace.open()
     await workplace.launch()
     yield workplace
     await workplace.close()
     await gateway.close()
     await host.close()
+
+
+@pytest.fixture
+async def workplace(tmp_path: Path) -> AsyncIterator[Workplace]:
+    async with working(tmp_path, sqlite_url(tmp_path / "store.sqlite"), small_fleet()) as place:
+        yield place

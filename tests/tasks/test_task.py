@@ -73,7 +73,7 @@ async def test_an_agent_that_fails_gives_its_reason_and_its_last_lines(
     assert len(workplace.gateway.calls) == 1
 
 
-async def test_an_instance_that_dies_gives_how_it_ended(workplace: Workplace) -> None:
+async def test_a_task_under_which_three_instances_died_is_set_aside(workplace: Workplace) -> None:
     async def die(body: Body) -> Any:
         workplace.host.exits["helper"] = Exit(
             instance="helper.0",
@@ -88,8 +88,12 @@ async def test_an_instance_that_dies_gives_how_it_ended(workplace: Workplace) ->
     task = await workplace.task_desk.submit(TaskRequest(agent="helper", input=1))
     failed = await workplace.ended_task(task.id)
     assert failed.error is not None
-    assert failed.error["code"] == "InstanceLost"
-    assert failed.error["data"] == {"exit": "killed by SIGSEGV", "lines": ["last words"]}
+    assert failed.error["code"] == "PoisonTask"
+    assert failed.error["data"] == {"exits": ["killed by SIGSEGV"] * 3, "lines": ["last words"]}
+    assert [attempt.number for attempt in failed.attempts] == [1, 2, 3]
+    first = failed.attempts[0].error
+    assert first is not None
+    assert first["data"] == {"exit": "killed by SIGSEGV", "lines": ["last words"]}
 
 
 async def test_a_task_outlives_a_restart_of_the_gateway(workplace: Workplace) -> None:
@@ -143,19 +147,6 @@ async def test_a_task_in_flight_is_resumed_after_a_restart(workplace: Workplace)
     await workplace.restart()
     done = await workplace.ended_task(task.id)
     assert done.output == {"echo": 1}
-
-
-async def test_a_task_that_was_recorded_and_never_started_is_started(
-    workplace: Workplace,
-) -> None:
-    workplace.gateway.agents["helper"] = echo
-    request = TaskRequest(agent="helper", input=1)
-    started = await workplace.task_desk.submit(request)
-    await workplace.ended_task(started.id)
-    lost = started.model_copy(update={"id": "task-lost"})
-    await workplace.tasks.add(lost, request)  # control died before it could start the workflow
-    await workplace.restart()
-    assert (await workplace.ended_task("task-lost")).state is WorkState.DONE
 
 
 async def test_the_number_of_open_tasks_is_bounded(workplace: Workplace) -> None:

@@ -23,6 +23,8 @@ from sutazai.wire import Request, Response, Router, json_response
 
 LINES = 100
 LINES_MAX = 10_000
+TOGETHER = 0.1
+"""Seconds of events that go out to a follower at once: in trouble there are many."""
 
 
 class HostApi:
@@ -121,9 +123,10 @@ class HostApi:
 
     async def _events_after(self, sequence: int) -> AsyncIterator[bytes]:
         while True:
-            for event in await self._events.wait_after(sequence):
-                sequence = event.sequence
-                yield event.model_dump_json().encode() + b"\n"
+            events = await self._events.wait_after(sequence)
+            sequence = events[-1].sequence
+            yield "".join(event.model_dump_json() + "\n" for event in events).encode()
+            await asyncio.sleep(TOGETHER)
 
 
 async def _follow(log: Log, beginning: bytes) -> AsyncIterator[bytes]:

@@ -6,7 +6,9 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from sutazai.fleet.desired import DesiredUnit
 from sutazai.fleet.places import Places
@@ -20,11 +22,11 @@ from sutazai.host.emergency import Emergency
 from sutazai.host.endpoints import Endpoints
 from sutazai.host.events import Events
 from sutazai.host.instances.environments import Environments, keep_tidy
-from sutazai.host.instances.launcher import Launcher
+from sutazai.host.instances.launcher import Launcher, Starter
 from sutazai.host.instances.processes import Processes
 from sutazai.host.instances.zygotes import Zygotes
 from sutazai.host.isolation import Isolator, allowed
-from sutazai.host.limits import choose, keep_growing
+from sutazai.host.limits import Limits, choose, keep_growing
 from sutazai.host.pressure.ending import Ender
 from sutazai.host.pressure.levels import Reading
 from sutazai.host.pressure.measuring import measure
@@ -35,6 +37,23 @@ from sutazai.host.units.heeding import heed
 from sutazai.host.units.neighbours import Neighbours
 from sutazai.host.units.supervisor import Supervisor
 from sutazai.wire import Address, Client, Server
+
+
+@dataclass(frozen=True)
+class House:
+    """The parts of one host."""
+
+    events: Events
+    endpoints: Endpoints
+    limits: Limits
+    isolator: Isolator
+    environments: Environments
+    zygotes: Zygotes
+    launcher: Launcher
+    desk: Desk
+    supervisor: Supervisor
+    ender: Ender
+    watch: Watch
 
 
 async def run(
@@ -59,93 +78,136 @@ async def run(
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     for folder in (places.logs, places.instances, places.sockets):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    policy, read = policy or Policy(), read_memory or MemoryReader().read
     async with Client() as client:
-        limits = choose(f"sutazai-{places.runtime.name}", places.groups)
-        events = Events(places.state / "events.jsonl")
-        zygotes = Zygotes(places.sockets, lambda *what: events.add(what[0], what[1], unit=what[2]))
-        environments = Environments(places.environments)
-        endpoints = Endpoints(client, Address.parse(f"unix:{places.gateway_socket}"))
-        isolator = Isolator(places, allowed())
-        processes = Processes(places, zygotes, environments, limits, isolator)
-        containers = Containers(places, client, endpoints, events)
-        launcher = Launcher(
-            places,
-            {
-                Runtime.PYTHON: processes,
-                Runtime.COMMAND: processes,
-                Runtime.CONTAINER: containers,
-            },
+        house = _house(
+            places, planes, client, policy, read, machine or capacity(), read_swap or swap_free
         )
-        policy, read = policy or Policy(), read_memory or MemoryReader().read
-        desk = Desk(events, machine or capacity(), lambda: endpoints.demands.llm)
-        supervisor = Supervisor(
-            places,
-            planes,
-            launcher=launcher,
-            endpoints=endpoints,
-            events=events,
-            client=client,
-            admission=desk,
-            swap_free=read_swap or swap_free,
-            held=policy.held,
-        )
-        desk.meet(Neighbours(supervisor))
-        ender = Ender(supervisor, client, events, read)
-        watch = Watch(
-            supervisor,
-            policy,
-            ender,
-            events,
+        house.events.add("host-started", f"host started (process {os.getpid()})")
+        await house.watch.look()  # before anything starts: memory may be short already
+        house.isolator.expect(house.supervisor.desired.units)
+        house.supervisor.begin()
+        working = _background(house)
+        emergency = Emergency(
+            supervisor=house.supervisor,
+            policy=policy,
+            ender=house.ender,
             read=read,
             measure=measure,
-            own=own_memory,
-            leave=_leave,
+            leave=stop.set,
         )
-        events.add("host-started", f"host started (process {os.getpid()})")
-        await watch.look()  # before anything starts: memory may be short already
-        isolator.expect(supervisor.desired.units)
-        supervisor.begin()
-        holding = (
-            asyncio.create_task(launcher.sweep(), name="sweep what earlier hosts left"),
-            asyncio.create_task(keep_growing(limits), name="let reservations grow"),
-            asyncio.create_task(watch.run(), name="watch memory"),
-            asyncio.create_task(
-                keep_tidy(environments, lambda: supervisor.desired.units),
-                name="remove environments that nobody uses",
-            ),
-            asyncio.create_task(learn_of_gpus(desk), name="learn of GPUs"),
-            asyncio.create_task(heed(endpoints, supervisor, desk), name="heed what there is to do"),
-        )
-        api = HostApi(
-            supervisor,
-            events,
-            keeper=os.getppid(),
-            limits=limits,
-            isolator=isolator,
-            pressure=watch.status,
-            emergency=Emergency(
-                supervisor=supervisor,
-                policy=policy,
-                ender=ender,
-                read=read,
-                measure=measure,
-                leave=stop.set,
-            ),
-        )
-        server = Server(api.handler)
+        server = Server(_api(house, emergency).handler)
         await server.listen_unix(places.host_socket, "host")
-        telling = asyncio.create_task(endpoints.run(), name="tell the gateway of endpoints")
         await stop.wait()
-        await supervisor.stop_all()
-        for task in (telling, *holding):
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-        limits.close()
+        await house.supervisor.stop_all()
+        await _end(working)
         await server.close(grace=1.0)
-        zygotes.close()
-        await environments.close()
-        isolator.close()
+        await _close(house)
+
+
+def _house(
+    places: Places,
+    planes: Sequence[DesiredUnit],
+    client: Client,
+    policy: Policy,
+    read: Callable[[], Reading],
+    machine: Capacity,
+    read_swap: Callable[[], int],
+) -> House:
+    """Puts the parts together; nothing runs yet."""
+    limits = choose(f"sutazai-{places.runtime.name}", places.groups)
+    events = Events(places.state / "events.jsonl")
+    endpoints = Endpoints(client, Address.parse(f"unix:{places.gateway_socket}"))
+    zygotes = Zygotes(places.sockets, lambda *what: events.add(what[0], what[1], unit=what[2]))
+    environments = Environments(places.environments)
+    isolator = Isolator(places, allowed())
+    processes = Processes(places, zygotes, environments, limits, isolator)
+    containers = Containers(places, client, endpoints, events)
+    starters: dict[Runtime, Starter] = {
+        Runtime.PYTHON: processes,
+        Runtime.COMMAND: processes,
+        Runtime.CONTAINER: containers,
+    }
+    launcher = Launcher(places, starters)
+    desk = Desk(events, machine, lambda: endpoints.demands.llm)
+    supervisor = Supervisor(
+        places,
+        planes,
+        launcher=launcher,
+        endpoints=endpoints,
+        events=events,
+        client=client,
+        admission=desk,
+        swap_free=read_swap,
+        held=policy.held,
+    )
+    desk.meet(Neighbours(supervisor))
+    ender = Ender(supervisor, client, events, read)
+    watch = Watch(
+        supervisor,
+        policy,
+        ender,
+        events,
+        read=read,
+        measure=measure,
+        own=own_memory,
+        leave=_leave,
+    )
+    return House(
+        events=events,
+        endpoints=endpoints,
+        limits=limits,
+        isolator=isolator,
+        environments=environments,
+        zygotes=zygotes,
+        launcher=launcher,
+        desk=desk,
+        supervisor=supervisor,
+        ender=ender,
+        watch=watch,
+    )
+
+
+def _background(house: House) -> list[asyncio.Task[None]]:
+    """What goes on beside the API, each with a name."""
+    supervisor = house.supervisor
+    tidying = keep_tidy(house.environments, lambda: supervisor.desired.units)
+    work: dict[str, Coroutine[Any, Any, None]] = {
+        "sweep what earlier hosts left": house.launcher.sweep(),
+        "let reservations grow": keep_growing(house.limits),
+        "watch memory": house.watch.run(),
+        "remove environments that nobody uses": tidying,
+        "learn of GPUs": learn_of_gpus(house.desk),
+        "heed what there is to do": heed(house.endpoints, supervisor, house.desk),
+        "tell the gateway of endpoints": house.endpoints.run(),
+    }
+    return [asyncio.create_task(coroutine, name=name) for name, coroutine in work.items()]
+
+
+def _api(house: House, emergency: Emergency) -> HostApi:
+    return HostApi(
+        house.supervisor,
+        house.events,
+        keeper=os.getppid(),
+        limits=house.limits,
+        isolator=house.isolator,
+        pressure=house.watch.status,
+        emergency=emergency,
+    )
+
+
+async def _end(working: Sequence[asyncio.Task[None]]) -> None:
+    for task in working:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def _close(house: House) -> None:
+    house.limits.close()
+    house.zygotes.close()
+    await house.environments.close()
+    house.isolator.close()
 
 
 def _leave() -> None:

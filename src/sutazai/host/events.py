@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import deque
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,8 @@ class Events:
 
     def after(self, sequence: int) -> list[Event]:
         """The remembered events that followed ``sequence``."""
-        return [event for event in self._events if event.sequence > sequence]
+        newest_first = takewhile(lambda event: event.sequence > sequence, reversed(self._events))
+        return [*newest_first][::-1]
 
     async def wait_after(self, sequence: int) -> list[Event]:
         """The same, and waits until there is at least one."""

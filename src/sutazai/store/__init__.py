@@ -6,23 +6,32 @@ one seam `Database`; nothing here blocks an event loop.
 Does not belong here: rules. What is written when is decided above.
 """
 
+from sutazai.store.changes import TaskChanges
 from sutazai.store.database import Database
 from sutazai.store.events import Events
+from sutazai.store.executors import Executors
+from sutazai.store.intake import Intake
 from sutazai.store.migrate import migrate
 from sutazai.store.policies import Policies
 from sutazai.store.revisions import Revision, Revisions
 from sutazai.store.runs import Runs
 from sutazai.store.stops import Stops
-from sutazai.store.tasks import Tasks
+from sutazai.store.tasks import Tasks, Wanted
+from sutazai.store.turns import Turns
 
 __all__ = [
     "Database",
     "migrate",
     "Events",
+    "Executors",
+    "Intake",
     "Policies",
     "Revision",
     "Revisions",
     "Runs",
     "Stops",
+    "TaskChanges",
     "Tasks",
+    "Turns",
+    "Wanted",
 ]

@@ -11,16 +11,19 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from sutazai.fleet.errors import Unavailable
+from sutazai.fleet.errors import BadInput, DiskFull, Unavailable
 
 T = TypeVar("T")
 
 READERS = 2
 BUSY_MILLISECONDS = 5_000
+URL_HINT = "postgresql://USER:PASSWORD@HOST:PORT/NAME, or none for SQLite"
+HINT = "look at the free space of the disk and the rights of the state folder"
+CONNECT_WITHIN = 5
 CACHE_KIB = 512
 """Of SQLite's page cache, a connection. The default of 2 MiB buys nothing at this size."""
 
@@ -28,6 +31,19 @@ CACHE_KIB = 512
 def sqlite_url(path: Path) -> str:
     """The URL of a SQLite file."""
     return f"sqlite:///{path}"
+
+
+def database_url(text: str) -> str:
+    """``text`` with the driver that we use. Raises BadInput for another kind of database."""
+    try:
+        url = make_url(text)
+    except ArgumentError as error:
+        raise BadInput("the database's URL cannot be read", hint=URL_HINT) from error
+    if url.drivername == "sqlite":
+        return text
+    if url.drivername in ("postgres", "postgresql", "postgresql+psycopg"):
+        return url.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+    raise BadInput(f"no database of the kind {url.drivername!r} can be used", hint=URL_HINT)
 
 
 class Database:
@@ -43,6 +59,11 @@ class Database:
         self._writing = self._engine.execution_options(writes=True)
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="store-writer")
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether several processes may work with it."""
+        return make_url(self.url).get_backend_name() != "sqlite"
 
     async def read(self, work: Callable[[Session], T]) -> T:
         """What ``work`` returns, in a transaction of its own. Raises Unavailable."""
@@ -62,7 +83,10 @@ class Database:
 def make_engine(url: str) -> Engine:
     """An engine with the settings that every connection of ours has."""
     if make_url(url).get_backend_name() != "sqlite":
-        return create_engine(url, pool_size=READERS + 1, pool_pre_ping=True)
+        # A pooler between us and Postgres gives each transaction another connection, on which
+        # nothing was prepared.
+        prepared = {"prepare_threshold": None, "connect_timeout": CONNECT_WITHIN}
+        return create_engine(url, pool_size=READERS + 1, connect_args=prepared, pool_pre_ping=True)
     engine = create_engine(url, pool_size=READERS + 1, max_overflow=1)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
@@ -73,11 +97,21 @@ def _run(engine: Engine, work: Callable[[Session], T]) -> T:
     try:
         with Session(engine, expire_on_commit=False) as session, session.begin():
             return work(session)
-    except OperationalError as error:
-        raise Unavailable(
-            f"the database does not answer: {error.orig}",
-            hint="look at the free space of the disk and the rights of the state folder",
-        ) from error
+    except DBAPIError as error:
+        raise translated(error) from error
+
+
+def translated(error: DBAPIError) -> Exception:
+    """What a library's error means; the error itself where the fault is ours."""
+    text = str(error.orig)
+    if "is full" in text or "No space left" in text:
+        return DiskFull(
+            "the disk is full: nothing can be written down",
+            hint="make room on the disk of the state folder; what was accepted is kept",
+        )
+    if isinstance(error, OperationalError) or error.connection_invalidated:
+        return Unavailable(f"the database does not answer: {text}", hint=HINT)
+    return error
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:

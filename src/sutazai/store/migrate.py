@@ -7,13 +7,15 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from sqlalchemy import Connection, func, select
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
-from sutazai.fleet.errors import Unavailable
-from sutazai.store.database import make_engine
+from sutazai.store.database import make_engine, translated
 
 PRIVATE = 0o600
+MIGRATING = 7_210_001
+"""Number of the lock that Postgres gives for it."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -25,15 +27,19 @@ def migrate(url: str) -> None:
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     try:
         with engine.begin() as connection:
+            _alone(connection)
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
-    except OperationalError as error:
-        raise Unavailable(
-            f"the database cannot be prepared: {error.orig}",
-            hint="look at the free space of the disk and the rights of the state folder",
-        ) from error
+    except DBAPIError as error:
+        raise translated(error) from error
     finally:
         engine.dispose()
+
+
+def _alone(connection: Connection) -> None:
+    """Processes that start at the same time on one database migrate it one after the other."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(MIGRATING)))
 
 
 def _make_private(url: str) -> None:

@@ -71,25 +71,83 @@ class TailRow(Base):
 
 
 class TaskRow(Base):
-    """One durable task."""
+    """One durable task.
+
+    ``lane`` says who may do it, ``agent`` who was asked for or who got it. ``rank`` orders the
+    queue, the lowest first. ``ready`` is when it may be done, ``expires`` when it leaves the queue.
+    ``needs`` counts the tasks that it still waits for. ``attempt`` is the number of the last
+    attempt, ``begun`` when that began, ``attempts`` the ones that ended, of which those up to
+    ``pardoned`` count no more. ``fence`` grows whenever the task changes hands.
+    """
 
     __tablename__ = "tasks"
-    __table_args__ = (Index(None, "state", "created"), Index(None, "agent", "created"))
+    __table_args__ = (
+        Index(None, "state", "created"),
+        Index(None, "agent", "created"),
+        Index(None, "state", "rank", "lane"),
+        Index(None, "state", "agent"),
+        Index(None, "state", "ready"),
+        Index(None, "state", "expires"),
+        Index(None, "state", "ended"),
+        Index(None, "digest"),
+        Index(None, "run"),
+    )
 
     id: Mapped[str] = mapped_column(String(64), primary_key=True)
-    agent: Mapped[str] = mapped_column(String(64))
+    agent: Mapped[str | None] = mapped_column(String(64))
+    capability: Mapped[str | None] = mapped_column(String(64))
+    group: Mapped[str | None] = mapped_column(String(256))
+    lane: Mapped[str] = mapped_column(String(300))
     input: Mapped[Any] = mapped_column(JSON)
+    file: Mapped[str | None] = mapped_column(Text)
     priority: Mapped[str | None] = mapped_column(String(16))
+    rank: Mapped[float]
     deadline: Mapped[float]
+    ttl: Mapped[float | None]
+    retries: Mapped[int]
+    backoff: Mapped[float]
     idempotency_key: Mapped[str | None] = mapped_column(String(256), unique=True)
+    digest: Mapped[str | None] = mapped_column(String(64))
     state: Mapped[str] = mapped_column(String(16))
+    reason: Mapped[str] = mapped_column(Text)
     created: Mapped[float]
+    ready: Mapped[float]
+    expires: Mapped[float | None]
+    needs: Mapped[int]
     started: Mapped[float | None]
     ended: Mapped[float | None]
+    executor: Mapped[str | None] = mapped_column(String(64))
+    fence: Mapped[int]
+    attempt: Mapped[int]
+    begun: Mapped[float | None]
+    attempts: Mapped[list[Any]]
+    pardoned: Mapped[int]
     output: Mapped[Any] = mapped_column(JSON, nullable=True)
     error: Mapped[dict[str, Any] | None]
-    run: Mapped[str | None] = mapped_column(String(64))
+    run: Mapped[str | None] = mapped_column(String(200))
     step: Mapped[str | None] = mapped_column(String(64))
+
+
+class NeedRow(Base):
+    """A task that cannot begin before another one is done."""
+
+    __tablename__ = "needs"
+    __table_args__ = (Index(None, "needed"),)
+
+    task: Mapped[str] = mapped_column(ForeignKey("tasks.id", ondelete="CASCADE"), primary_key=True)
+    needed: Mapped[str] = mapped_column(String(64), primary_key=True)
+
+
+class ExecutorRow(Base):
+    """A process that does tasks, in one of its lives. ``beat`` is when it last said that it lives,
+    by the database's clock."""
+
+    __tablename__ = "executors"
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    name: Mapped[str] = mapped_column(String(64))
+    since: Mapped[float]
+    beat: Mapped[float]
 
 
 class RunRow(Base):

@@ -8,10 +8,9 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from sutazai.fleet.errors import NotFound
-from sutazai.fleet.work import Run
+from sutazai.fleet.work import OPEN, Run
 from sutazai.store.database import Database
 from sutazai.store.models import RunRow
-from sutazai.store.tasks import OPEN
 
 
 class Runs:

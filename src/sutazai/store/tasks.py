@@ -2,54 +2,69 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import cast
 
-from sqlalchemy import Select, delete, func, select, update
+from sqlalchemy import Select, Table, delete, func, select
 from sqlalchemy.orm import Session
 
-from sutazai.fleet.work import Task, TaskRequest, WorkState
+from sutazai.fleet.work import DEAD, OPEN, Task, WorkState
 from sutazai.store.database import Database
-from sutazai.store.models import TaskRow
+from sutazai.store.models import NeedRow, TaskRow
+from sutazai.store.needs import parts
+from sutazai.store.task_rows import task_of
 
-OPEN = (WorkState.PENDING, WorkState.RUNNING)
-"""The states that a task or a run has not ended in."""
+TASKS = cast(Table, TaskRow.__table__)
+ENDED_WELL = (WorkState.DONE, WorkState.CANCELLED)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which tasks are meant; what is None or empty is not asked for.
+
+    Args:
+        kind: a state, or the code of an error.
+        since, until: when it ended, in seconds since 1970.
+    """
+
+    states: tuple[WorkState, ...] = ()
+    agent: str | None = None
+    kind: str | None = None
+    since: float | None = None
+    until: float | None = None
+
+    def narrow(self, query: Select[TaskRow]) -> Select[TaskRow]:
+        """``query`` for these tasks only."""
+        if self.states:
+            query = query.where(TaskRow.state.in_(self.states))
+        if self.agent is not None:
+            query = query.where(TaskRow.agent == self.agent)
+        if self.kind is not None:
+            code = TaskRow.error["code"].as_string()
+            query = query.where((TaskRow.state == self.kind) | (code == self.kind))
+        if self.since is not None:
+            query = query.where(TaskRow.ended >= self.since)
+        if self.until is not None:
+            query = query.where(TaskRow.ended <= self.until)
+        return query
 
 
 class Tasks:
-    """The task table. A task ends once: what comes after its end changes nothing."""
+    """The task table, to look into."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add(self, task: Task, request: TaskRequest) -> Task:
-        """Stores a new task, or gives the one that has the request's idempotency key already."""
-
-        def work(session: Session) -> Task:
-            if known := _by_key(session, request.idempotency_key):
-                return _shape(known)
-            row = TaskRow(**task.model_dump(mode="json"), deadline=request.deadline)
-            row.priority = request.priority
-            row.idempotency_key = request.idempotency_key
-            session.add(row)
-            return task
-
-        return await self._database.write(work)
-
     async def get(self, task_id: str) -> Task | None:
-        """One task, or None."""
+        """One task by id or idempotency key, with its place in the queue; or None."""
 
         def work(session: Session) -> Task | None:
-            row = session.get(TaskRow, task_id)
-            return _shape(row) if row else None
-
-        return await self._database.read(work)
-
-    async def request(self, task_id: str) -> TaskRequest | None:
-        """What was asked with a task, or None."""
-
-        def work(session: Session) -> TaskRequest | None:
-            row = session.get(TaskRow, task_id)
-            return _request(row) if row else None
+            row = session.get(TaskRow, task_id) or _by_key(session, task_id)
+            if row is None:
+                return None
+            needed = select(NeedRow.needed).where(NeedRow.task == row.id).order_by(NeedRow.needed)
+            task = task_of(row, tuple(session.scalars(needed)))
+            return task.model_copy(update={"position": _position(session, row)})
 
         return await self._database.read(work)
 
@@ -57,14 +72,13 @@ class Tasks:
         self, *, state: WorkState | None = None, agent: str | None = None, limit: int = 100
     ) -> list[Task]:
         """The newest tasks that match, newest first."""
+        return await self.find(Wanted((state,) if state else (), agent), limit=limit)
+
+    async def find(self, wanted: Wanted, *, limit: int) -> list[Task]:
+        """The newest of those that are wanted, newest first."""
         query = select(TaskRow).order_by(TaskRow.created.desc(), TaskRow.id.desc()).limit(limit)
-        if state is not None:
-            query = query.where(TaskRow.state == state)
-        if agent is not None:
-            query = query.where(TaskRow.agent == agent)
-        return await self._database.read(
-            lambda session: [_shape(r) for r in session.scalars(query)]
-        )
+        query = wanted.narrow(query)
+        return await self._database.read(lambda session: [*map(task_of, session.scalars(query))])
 
     async def count_open(self) -> int:
         """How many tasks have not ended."""
@@ -75,93 +89,58 @@ class Tasks:
         """How many tasks have not ended, by agent; without those that have none."""
         query = (
             select(TaskRow.agent, func.count())
-            .where(TaskRow.state.in_(OPEN))
+            .where(TaskRow.state.in_(OPEN), TaskRow.agent.is_not(None))
             .group_by(TaskRow.agent)
         )
         return await self._database.read(
-            lambda session: {row[0]: row[1] for row in session.execute(query)}
+            lambda session: {str(row[0]): row[1] for row in session.execute(query)}
         )
 
-    async def open_ids(self) -> list[str]:
-        """The tasks that have not ended, oldest first."""
-        query = select(TaskRow.id).where(TaskRow.state.in_(OPEN)).order_by(TaskRow.created)
-        return await self._database.read(lambda session: list(session.scalars(query)))
+    async def running_by_agent(self) -> dict[str, int]:
+        """How many tasks each agent works on."""
+        return await self._database.read(running_by_agent)
 
-    async def start(self, task_id: str, at: float) -> bool:
-        """Marks a task as running; False where it has ended. The first start counts."""
-        values = {"state": WorkState.RUNNING, "started": func.coalesce(TaskRow.started, at)}
-        return await self._change(task_id, values)
+    async def retire(self, *, before: float, dead_before: float, kept: int) -> int:
+        """Deletes tasks that ended before a time (failed, expired and shed ones before another),
+        and of each kind the oldest beyond ``kept``; how many."""
 
-    async def end(
-        self,
-        task_id: str,
-        state: WorkState,
-        at: float,
-        *,
-        output: Any = None,
-        error: dict[str, Any] | None = None,
-    ) -> bool:
-        """Ends a task; False where it had ended before."""
-        return await self._change(
-            task_id, {"state": state, "ended": at, "output": output, "error": error}
-        )
+        def work(session: Session) -> int:
+            ids = _surplus(session, ENDED_WELL, before, kept)
+            ids += _surplus(session, DEAD, dead_before, kept)
+            for part in parts(ids):
+                session.execute(delete(TaskRow).where(TaskRow.id.in_(part)))
+            return len(ids)
 
-    async def retire(self, *, before: float, kept: int) -> int:
-        """Deletes tasks that ended before a time, and the oldest beyond ``kept``; how many."""
-        return await self._database.write(lambda session: _retire(session, before, kept))
-
-    async def _change(self, task_id: str, values: dict[str, Any]) -> bool:
-        query = (
-            update(TaskRow)
-            .where(TaskRow.id == task_id, TaskRow.state.in_(OPEN))
-            .values(values)
-            .returning(TaskRow.id)
-        )
-        return await self._database.write(lambda session: session.scalar(query) is not None)
+        return await self._database.write(work)
 
 
-def _by_key(session: Session, key: str | None) -> TaskRow | None:
-    if key is None:
-        return None
+def running_by_agent(session: Session) -> dict[str, int]:
+    """How many tasks each agent works on, whoever gave it them."""
+    return {str(row[0]): row[1] for row in session.execute(RUNNING)}
+
+
+RUNNING = (
+    select(TASKS.c.agent, func.count())
+    .where(TASKS.c.state == WorkState.RUNNING)
+    .group_by(TASKS.c.agent)
+)
+
+
+def _by_key(session: Session, key: str) -> TaskRow | None:
     return session.scalar(select(TaskRow).where(TaskRow.idempotency_key == key))
 
 
-def _retire(session: Session, before: float, kept: int) -> int:
-    surplus = _ended().order_by(TaskRow.ended.desc()).offset(kept)
-    old = _ended().where(TaskRow.ended < before)
-    ids = set(session.scalars(surplus)) | set(session.scalars(old))
-    for task_id in ids:
-        session.execute(delete(TaskRow).where(TaskRow.id == task_id))
-    return len(ids)
+def _position(session: Session, row: TaskRow) -> int | None:
+    if row.state != WorkState.PENDING:
+        return None
+    before = select(func.count()).where(TaskRow.state == WorkState.PENDING, TaskRow.rank < row.rank)
+    return (session.scalar(before) or 0) + 1
 
 
-def _ended() -> Select[str]:
-    return select(TaskRow.id).where(TaskRow.state.not_in(OPEN))
-
-
-def _shape(row: TaskRow) -> Task:
-    return Task(
-        id=row.id,
-        agent=row.agent,
-        input=row.input,
-        state=WorkState(row.state),
-        created=row.created,
-        started=row.started,
-        ended=row.ended,
-        output=row.output,
-        error=row.error,
-        run=row.run,
-        step=row.step,
-    )
-
-
-def _request(row: TaskRow) -> TaskRequest:
-    return TaskRequest.model_validate(
-        {
-            "agent": row.agent,
-            "input": row.input,
-            "priority": row.priority,
-            "deadline": row.deadline,
-            "idempotency_key": row.idempotency_key,
-        }
-    )
+def _surplus(
+    session: Session, states: tuple[WorkState, ...], before: float, kept: int
+) -> list[str]:
+    ended = select(TaskRow.id).where(TaskRow.state.in_(states))
+    surplus = session.scalars(ended.order_by(TaskRow.ended.desc()).offset(kept))
+    old = session.scalars(ended.where(TaskRow.ended < before))
+    return sorted({*surplus, *old})

@@ -9,10 +9,13 @@ import shutil
 import unicodedata
 from pathlib import Path
 
+from sutazai.fleet.errors import BadInput
 from sutazai.fleet.ids import new_tag
 from sutazai.fleet.work import Artifact
 
 SLUG_MAX = 40
+FILE_MAX = 1024 * 1024
+"""Bytes of a file that a task names."""
 
 
 class ArtifactFolder:
@@ -36,6 +39,23 @@ class ArtifactFolder:
             return self.path(run_id, name).read_text(errors="replace")
         except FileNotFoundError:
             return ""
+
+    def reference(self, name: str) -> Path:
+        """The file that a task names, below this folder. Raises BadInput."""
+        root = self._root.resolve()
+        path = (root / name).resolve()
+        if not path.is_relative_to(root) or not path.is_file():
+            raise BadInput(
+                f"there is no file {name!r} among the artifacts",
+                hint=f"name one below {self._root}, as RUN/plan.md",
+            )
+        if path.stat().st_size > FILE_MAX:
+            raise BadInput(f"{name} is longer than {FILE_MAX} bytes", hint="give a part of it")
+        return path
+
+    def referenced(self, name: str) -> str:
+        """The text of the file that a task names. Raises BadInput."""
+        return self.reference(name).read_text(errors="replace")
 
     def remove(self, run_id: str) -> None:
         """Deletes a run's folder."""

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import json
 import time
-from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -18,7 +17,7 @@ from sutazai.fleet.errors import (
     InstanceLost,
     SutazaiError,
 )
-from sutazai.fleet.status import Exit, HostStatus
+from sutazai.fleet.status import Exit, HostStatus, State
 from sutazai.fleet.work import Invocation, Result
 from sutazai.wire import Address, Client, Timeout
 
@@ -28,16 +27,37 @@ EXIT_WAIT = 1.5
 """Seconds in which the host will have noticed that an instance ended."""
 LINES = 20
 ASKING = Timeout(headers=5.0, idle=5.0)
+UNABLE = {
+    State.STOPPED: "is stopped",
+    State.FAILED: "has failed",
+    State.NOT_INSTALLED: "is not installed",
+}
+"""States in which asking an agent is of no use."""
 
 
 class AgentCalls:
     """Invokes agents. Errors carry its last log lines (``data["lines"]``) where it helps."""
 
-    def __init__(self, client: Client, gateway: Path, host: Path, *, grace: float = GRACE) -> None:
+    def __init__(
+        self,
+        client: Client,
+        gateway: Address,
+        host: Address | None,
+        *,
+        key: str | None = None,
+        grace: float = GRACE,
+    ) -> None:
+        """
+        Args:
+            host: who knows why an agent failed; None where that machine's host is out of reach.
+            key: what the gateway wants to see where it is not reached by its own socket.
+            grace: see `GRACE`.
+        """
         self._client = client
         self._grace = grace
-        self._gateway = Address.parse(f"unix:{gateway}")
-        self._host = Address.parse(f"unix:{host}")
+        self._gateway = gateway
+        self._host = host
+        self._key = [("x-api-key", key)] if key else []
 
     async def invoke(self, agent: str, invocation: Invocation) -> Result:
         """Asks and waits, ``invocation.deadline`` seconds at most. Raises any SutazaiError."""
@@ -59,6 +79,20 @@ class AgentCalls:
         elif isinstance(error, AgentFailed | DeadlineExceeded):
             await self._add_lines(agent, error)
 
+    async def unable(self) -> dict[str, str]:
+        """Agents that cannot work now, each with the reason. Raises any SutazaiError."""
+        if self._host is None:
+            return {}
+        units = (await self._status(self._host)).units
+        return {unit.name: UNABLE[unit.state] for unit in units if unit.state in UNABLE}
+
+    async def _status(self, host: Address) -> HostStatus:
+        value = await self._client.call("GET", host, "/status", timeout=ASKING)
+        try:
+            return HostStatus.model_validate(value)
+        except ValidationError as error:
+            raise BadPeer(f"the host gave an answer of another form: {error}") from error
+
     async def _invoke(self, agent: str, invocation: Invocation) -> Result:
         longest = invocation.deadline + self._grace
         try:
@@ -68,7 +102,7 @@ class AgentCalls:
                     self._gateway,
                     f"/agents/{agent}/invoke",
                     invocation.model_dump(mode="json", by_alias=True, exclude_none=True),
-                    headers=handed(invocation),
+                    headers=[*handed(invocation), *self._key],
                     timeout=Timeout(headers=None),  # the one bound is ours
                 )
         except TimeoutError as error:
@@ -102,13 +136,16 @@ class AgentCalls:
         return None
 
     async def _last_exit(self, agent: str) -> Exit | None:
-        with contextlib.suppress(SutazaiError, ValidationError):  # only a better message is lost
-            value = await self._client.call("GET", self._host, "/status", timeout=ASKING)
-            units = HostStatus.model_validate(value).units
+        if self._host is None:
+            return None
+        with contextlib.suppress(SutazaiError):  # only a better message is lost
+            units = (await self._status(self._host)).units
             return next((unit.last_exit for unit in units if unit.name == agent), None)
         return None
 
     async def _add_lines(self, agent: str, error: SutazaiError) -> None:
+        if self._host is None:
+            return
         with contextlib.suppress(SutazaiError):  # only a better message is lost
             target = f"/units/{agent}/log?lines={LINES}"
             async with await self._client.request(

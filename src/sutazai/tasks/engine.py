@@ -10,24 +10,25 @@ import asyncio
 import contextlib
 import os
 import sqlite3
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from enum import Enum
-from pathlib import Path
+from functools import partial
 from typing import Any, TypeVar, cast
 
 from dbos import DBOS, DBOSConfig, SetWorkflowID
 from dbos import error as dbos_errors
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from sutazai.fleet.errors import Unavailable
 
 T = TypeVar("T")
 
-VERSION = "1"
+VERSION = "2"
 """To be raised whenever the steps of a workflow, or what they return, change: a workflow that was
 begun by another version is not resumed."""
-EXECUTOR = "control"
 THREADS = 8
 CONNECTIONS = 4
 LISTENING = 0.1
@@ -47,18 +48,28 @@ class Life(Enum):
 class Engine:
     """Starts, resumes and retires durable workflows; one a process, on one event loop."""
 
-    def __init__(self, database: Path) -> None:
-        _prepare(database)
+    def __init__(self, url: str, executor: str) -> None:
+        """
+        Args:
+            url: of a SQLite file of its own, or of a Postgres.
+            executor: who this is, in this life.
+        """
+        _prepare(url)
+        # A pooler between us and Postgres takes no statements that are prepared, and no listeners.
+        connecting = {"connect_args": {"prepare_threshold": None, "connect_timeout": 5}}
         config: DBOSConfig = {
             "name": "sutazai",
-            "system_database_url": f"sqlite:///{database}",
+            "system_database_url": url.replace("postgresql+psycopg:", "postgresql:"),
             "application_version": VERSION,
-            "executor_id": EXECUTOR,
+            "executor_id": executor,
             "log_level": "ERROR",
             "sys_db_pool_size": CONNECTIONS,
             "max_executor_threads": THREADS,
             "notification_listener_polling_interval_sec": LISTENING,
+            "use_listen_notify": False,
         }
+        if not url.startswith("sqlite"):
+            config["db_engine_kwargs"] = connecting
         DBOS(config=config)
         self._bodies: dict[str, Callable[[str], Coroutine[Any, Any, None]]] = {}
         self._running: set[asyncio.Task[Any]] = set()
@@ -118,8 +129,29 @@ class Engine:
 
         return run
 
+    async def recorded(self, workflow_id: str, step: str) -> Any:
+        """What a step of a workflow gave; None where it was not done."""
+        with _translated():
+            steps = await DBOS.list_workflow_steps_async(workflow_id)
+        found = (done["output"] for done in steps if done["function_name"] == step)
+        return next(found, None)
+
+    async def abandon(self, workflow_ids: Sequence[str]) -> None:
+        """Nobody goes on with these."""
+        if workflow_ids:
+            with _translated():
+                await DBOS.cancel_workflows_async(list(workflow_ids))
+
+    async def adopt(self, executor: str) -> None:
+        """Goes on, here or in another process, with what an executor that died left behind."""
+        recover = partial(DBOS._recover_pending_workflows, [executor])
+        # Not with the loop's own threads: those are DBOS's, and an earlier engine's may be closed.
+        with _translated(), ThreadPoolExecutor(1, thread_name_prefix="adopt") as thread:
+            await asyncio.get_running_loop().run_in_executor(thread, recover)
+
     async def retire(self, *, before: float, kept: int) -> int:
-        """Forgets workflows that ended before a time, and the oldest beyond ``kept``."""
+        """Forgets workflows that ended before a time, and the oldest beyond ``kept``; how many, up
+        to a bound."""
         with _translated():
             return await self._retire(before, kept)
 
@@ -166,8 +198,11 @@ def _translated() -> Iterator[None]:
         ) from error
 
 
-def _prepare(database: Path) -> None:
+def _prepare(url: str) -> None:
     """WAL belongs to the file, so it is set once before DBOS opens it; others may not read it."""
-    os.close(os.open(database, os.O_RDWR | os.O_CREAT, 0o600))
-    with contextlib.closing(sqlite3.connect(database)) as connection:
+    file = make_url(url).database
+    if not url.startswith("sqlite") or file is None:
+        return
+    os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
+    with contextlib.closing(sqlite3.connect(file)) as connection:
         connection.execute("PRAGMA journal_mode=WAL")

@@ -8,11 +8,15 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Outcome:
-    """A value, or an error in its ``as_dict`` form; ``withdrawn`` when its owner was cancelled."""
+    """A value, or an error in its ``as_dict`` form; ``withdrawn`` when its owner was cancelled.
+
+    ``instance`` is who gave it, where that is known.
+    """
 
     value: Any = None
     error: dict[str, Any] | None = None
     withdrawn: bool = False
+    instance: str | None = None
 
     @property
     def ok(self) -> bool:

@@ -16,10 +16,12 @@ DAY = 86_400.0
 class Keep:
     """How long and how many ended ones are kept. Ages are in seconds.
 
-    Rows of the workflow engine are needed only until their task or run has ended.
+    ``tasks`` is how many that ended well, and as many dead ones. Rows of the workflow engine are
+    needed only until their task or run has ended.
     """
 
     age: float = 30 * DAY
+    dead_age: float = 30 * DAY
     tasks: int = 10_000
     runs: int = 500
     workflow_age: float = DAY
@@ -36,7 +38,8 @@ async def retire(
     keep: Keep,
 ) -> None:
     """Deletes what is beyond the bounds, with the files of the runs that go."""
-    await tasks.retire(before=now - keep.age, kept=keep.tasks)
+    await tasks.retire(before=now - keep.age, dead_before=now - keep.dead_age, kept=keep.tasks)
     for run_id in await runs.retire(before=now - keep.age, kept=keep.runs):
         await asyncio.to_thread(artifacts.remove, run_id)
-    await engine.retire(before=now - keep.workflow_age, kept=keep.workflows)
+    while await engine.retire(before=now - keep.workflow_age, kept=keep.workflows):
+        pass  # it takes a bounded number at a time

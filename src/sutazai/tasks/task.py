@@ -1,189 +1,167 @@
-"""Durable tasks: one agent is asked once, and what came of it is kept."""
+"""Takes durable tasks in, tells how they stand, cancels them and has them tried again."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
+import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Sequence
 
-from sutazai.fleet.errors import BadInput, Conflict, Failed, NotFound, QueueFull, SutazaiError
+from sutazai.fleet.errors import BadInput, Conflict, NotFound
 from sutazai.fleet.ids import new_id
-from sutazai.fleet.work import Invocation, Task, TaskRequest, WorkState
-from sutazai.store import Tasks
-from sutazai.tasks.attempts import attempt
-from sutazai.tasks.calls import AgentCalls, well_formed
-from sutazai.tasks.engine import Engine, Life
-from sutazai.tasks.inflight import InFlight, Withdrawn
-from sutazai.tasks.outcome import WITHDRAWN, Outcome
-from sutazai.tasks.retries import NOT_THE_AGENTS, Retries
+from sutazai.fleet.work import Task, TaskRequest, WorkState
+from sutazai.store import Intake, TaskChanges, Tasks
+from sutazai.store.intake import Taken
+from sutazai.store.task_rows import NewTask
+from sutazai.tasks.artifacts import ArtifactFolder
+from sutazai.tasks.checking import BATCH_MAX, checked, digest_of
+from sutazai.tasks.dispatch.bell import Bell
+from sutazai.tasks.dispatch.dispatcher import Announce, Dispatcher
+from sutazai.tasks.dispatch.routing import Crew
+from sutazai.tasks.endings import Endings
+from sutazai.tasks.queue.needs import in_order
+from sutazai.tasks.queue.rank import rank
 
-WORKFLOW = "task"
-OPEN_MAX = 10_000
-AT_ONCE = 64
-DEADLINE_MAX = 86_400.0
-KEY_MAX = 256
-RETRIES = Retries(4, first=0.25, only=NOT_THE_AGENTS)
-"""A task outlives a restart of the gateway (2 s); what the agent does wrong is its answer."""
-
-log = logging.getLogger(__name__)
-
-Announce = Callable[[Task], Awaitable[None]]
+LOOK = 1.0
+"""Seconds between two looks at a task that may end in another process."""
 
 
 class TaskDesk:
-    """Takes tasks in, works through them, cancels them.
+    """The face of the queue.
 
     Args:
-        announce: hears of each task that failed.
+        announce: hears of each task that did not end well by what was asked for here.
+        check_room: raises DiskFull where nothing new can be kept.
     """
 
     def __init__(
         self,
         tasks: Tasks,
-        engine: Engine,
-        calls: AgentCalls,
-        announce: Announce,
+        intake: Intake,
+        changes: TaskChanges,
         *,
-        retries: Retries = RETRIES,
-        open_max: int = OPEN_MAX,
+        crew: Crew,
+        bell: Bell,
+        dispatcher: Dispatcher,
+        artifacts: ArtifactFolder,
+        endings: Endings,
+        announce: Announce,
+        check_room: Callable[[], None] = lambda: None,
     ) -> None:
         self._tasks = tasks
-        self._engine = engine
-        self._calls = calls
+        self._intake = intake
+        self._changes = changes
+        self._crew = crew
+        self._bell = bell
+        self._dispatcher = dispatcher
+        self._artifacts = artifacts
+        self._endings = endings
         self._announce = announce
-        self._retries = retries
-        self._open_max = open_max
-        self._in_flight = InFlight()
-        self._slots = asyncio.Semaphore(AT_ONCE)
-        engine.register(WORKFLOW, self._work)
+        self._check_room = check_room
 
     async def submit(self, request: TaskRequest) -> Task:
-        """Records a task and starts it; with a known idempotency key, the task that has it.
+        """Takes one task in; with a known idempotency key, the task that has it.
 
-        Raises BadInput, Conflict (the key was used for another task) or QueueFull.
+        Raises BadInput, NotFound, Conflict (the key was used for another task), QueueFull or
+        DiskFull.
         """
-        request = _checked(request)
-        if await self._tasks.count_open() >= self._open_max:
-            raise QueueFull(
-                f"{self._open_max} tasks have not ended yet",
-                hint="try again later, or cancel tasks that are not needed",
-            )
-        new = Task(
-            id=new_id("task"),
-            agent=request.agent,
-            input=request.input,
-            state=WorkState.PENDING,
-            created=time.time(),
-        )
-        task = await self._tasks.add(new, request)
-        if (task.agent, task.input) != (request.agent, request.input):
-            raise Conflict(
-                f"idempotency key {request.idempotency_key!r} belongs to another task",
-                hint="use a key of its own for each piece of work",
-                task=task.id,
-            )
-        if task.id == new.id:
-            await self._start(task)
-        return task
+        return (await self._take([request]))[0]
 
-    async def _start(self, task: Task) -> None:
-        try:
-            await self._engine.start(WORKFLOW, task.id)
-        except SutazaiError as error:  # whoever asked is told, so nothing may come of it later
-            await self._tasks.end(task.id, WorkState.FAILED, time.time(), error=error.as_dict())
-            raise
-
-    async def cancel(self, task_id: str) -> Task:
-        """Ends a task without a result. Raises NotFound, or Conflict where it has ended."""
-        if await self._tasks.end(task_id, WorkState.CANCELLED, time.time()):
-            self._in_flight.withdraw(task_id)
-        task = await self.get(task_id)
-        if task.state is not WorkState.CANCELLED:
-            raise Conflict(f"task {task_id} has ended already: {task.state}")
-        return task
+    async def submit_all(self, requests: Sequence[TaskRequest]) -> list[Task]:
+        """Takes all of them in or none; the tasks in the order of ``requests``."""
+        if len(requests) > BATCH_MAX:
+            raise BadInput(f"a batch has {BATCH_MAX} tasks at most", hint="send several")
+        patient = [_without_hurry(request) for request in requests]
+        places = in_order(patient)
+        tasks = await self._take([patient[place] for place in places])
+        by_place = dict(zip(places, tasks, strict=True))
+        return [by_place[place] for place in range(len(requests))]
 
     async def get(self, task_id: str) -> Task:
-        """One task. Raises NotFound."""
+        """One task by id or key, with what it waits for. Raises NotFound."""
         task = await self._tasks.get(task_id)
         if task is None:
             raise NotFound(f"there is no task {task_id}", hint="it may have been retired")
+        if task.state is WorkState.PENDING:
+            running = await self._tasks.running_by_agent()
+            obstacle = self._crew.obstacle(_lane(task), running)
+            return task.model_copy(update={"reason": obstacle or task.reason})
         return task
 
-    async def recover(self) -> None:
-        """After a launch: starts what was recorded and not started, ends what cannot go on."""
-        for task_id in await self._tasks.open_ids():
-            life = await self._engine.life(task_id)
-            if life is Life.ABSENT:
-                await self._engine.start(WORKFLOW, task_id)
-            elif life is Life.OVER:
-                await self._end(task_id, Outcome(error=_lost(task_id).as_dict()))
+    async def wait(self, task_id: str, seconds: float) -> Task:
+        """One task once it has ended, or as it stands after ``seconds``. Raises NotFound."""
+        until = time.monotonic() + seconds
+        with self._endings.watch(task_id) as ended:
+            while (task := await self.get(task_id)).state.is_open:
+                left = until - time.monotonic()
+                if left <= 0:
+                    break
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(min(left, LOOK)):
+                        await ended.wait()
+        return task
 
-    async def _work(self, task_id: str) -> None:
-        """The workflow: one recorded step, and its result in the task table."""
-        try:
-            outcome = await self._engine.step("invoke", self._invoke, task_id)
-        except Exception as error:
-            log.exception("task %s failed in an unforeseen way", task_id)
-            outcome = Outcome(error=Failed(f"{type(error).__name__}: {error}").as_dict())
-            await self._end(task_id, outcome)
-            raise
-        await self._end(task_id, outcome)
+    async def cancel(self, task_id: str) -> Task:
+        """Ends a task, also in the midst of its work. Raises NotFound, or Conflict where it has
+        ended already."""
+        task = await self.get(task_id)
+        ended = await self._changes.cancel(task.id, time.time())
+        if ended:
+            self._dispatcher.withdraw(task.id)
+            await self._tell(ended)
+        task = await self.get(task.id)
+        if task.state is not WorkState.CANCELLED:
+            raise Conflict(f"task {task.id} has ended already: {task.state}")
+        return task
 
-    async def _invoke(self, task_id: str) -> Outcome:
-        try:
-            return await self._in_flight.run(task_id, self._ask(task_id))
-        except Withdrawn:
-            return WITHDRAWN
-        except SutazaiError as error:
-            return Outcome(error=well_formed(error.as_dict()))
+    async def retry(self, task_id: str) -> Task:
+        """Puts a task that did not end well into the queue again; what it has been through counts
+        no more. Raises NotFound or Conflict."""
+        task = await self.get(task_id)
+        self._check_room()
+        task = await self._changes.retry(task.id, time.time())
+        self._bell.ring()
+        return task
 
-    async def _ask(self, task_id: str) -> Outcome:
-        async with self._slots:
-            request = await self._tasks.request(task_id)
-            if request is None or not await self._tasks.start(task_id, time.time()):
-                return WITHDRAWN
-            invocation = Invocation(
-                input=request.input,
-                task=task_id,
-                priority=request.priority,
-                deadline=request.deadline,
-            )
-            result = await attempt(
-                lambda: self._calls.invoke(request.agent, invocation), self._retries, _log_failure
-            )
-            return Outcome(value=result.output)
+    async def _take(self, requests: Sequence[TaskRequest]) -> list[Task]:
+        self._check_room()
+        now = time.time()
+        items = [await self._new(request, now) for request in requests]
+        taken: Taken = await self._intake.take(items)
+        self._bell.ring()
+        await self._tell(taken.ended)
+        return list(taken.tasks)
 
-    async def _end(self, task_id: str, outcome: Outcome) -> None:
-        if outcome.withdrawn:
-            return
-        state = WorkState.DONE if outcome.ok else WorkState.FAILED
-        ended = await self._tasks.end(
-            task_id, state, time.time(), output=outcome.value, error=outcome.error
+    async def _new(self, request: TaskRequest, now: float) -> NewTask:
+        request = checked(request, self._crew.lanes)
+        if request.file is not None:
+            await asyncio.to_thread(self._artifacts.reference, request.file)
+        ready = max(now, request.not_before or now + (request.delay or 0.0))
+        return NewTask(
+            new_id("task"),
+            request,
+            rank=rank(request.priority, ready),
+            created=now,
+            ready=ready,
+            digest=digest_of(request) if request.dedup else None,
         )
-        if ended and state is WorkState.FAILED:
-            await self._announce(await self.get(task_id))
+
+    async def _tell(self, ended: Sequence[Task]) -> None:
+        for task in ended:
+            self._endings.tell(task.id)
+            if task.state.is_dead:
+                await self._announce(task)
+        self._bell.ring()
 
 
-async def _log_failure(error: SutazaiError) -> None:
-    log.warning("trying again: %s", error)
+def _without_hurry(request: TaskRequest) -> TaskRequest:
+    """Nobody waits for a batch, so its tasks live in the queue until they are done."""
+    if "ttl" in request.model_fields_set:
+        return request
+    return request.model_copy(update={"ttl": None})
 
 
-def check_deadline(seconds: float) -> None:
-    """Raises BadInput for what no agent takes."""
-    if not 0 < seconds <= DEADLINE_MAX:
-        raise BadInput(f"`deadline` is a number of seconds up to {DEADLINE_MAX:.0f}")
-
-
-def _checked(request: TaskRequest) -> TaskRequest:
-    check_deadline(request.deadline)
-    if request.idempotency_key is not None and not 0 < len(request.idempotency_key) <= KEY_MAX:
-        raise BadInput(f"`idempotency_key` has 1 to {KEY_MAX} characters")
-    return request.model_copy(update={"input": well_formed(request.input)})
-
-
-def _lost(task_id: str) -> Failed:
-    return Failed(
-        f"task {task_id} cannot be resumed by this version",
-        hint="submit it again",
-    )
+def _lane(task: Task) -> str:
+    if task.capability:
+        return f"capability:{task.capability}"
+    return f"group:{task.group}" if task.group else f"agent:{task.agent}"

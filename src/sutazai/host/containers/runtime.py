@@ -28,8 +28,8 @@ from sutazai.host.containers.usage import group_of
 from sutazai.host.endpoints import Endpoints
 from sutazai.host.events import Events
 from sutazai.host.instances.launcher import End, Started
-from sutazai.host.instances.ports import free_port
 from sutazai.host.instances.output import Log
+from sutazai.host.instances.ports import free_port
 from sutazai.host.instances.process import Process, ProcessId
 from sutazai.host.instances.records import Record, Records
 from sutazai.host.limits import Usage, limit_of

@@ -1,0 +1,1 @@
+"""What `benchmarks.tasks` runs in processes of their own."""
