@@ -65,8 +65,8 @@ class TestWholeMachine:
         assert len(subjects) == len(set(subjects))
         assert {
             "system", "memory", "swap", "cores", "limits", "pressure", "open files", "gpu",
-            "ollama", "embedded llm", "port 10010", "port 10104", "ports 10300-10599",
-            "state folder", "runtime folder", "python",
+            "ollama", "embedded llm", "port 10010", "port 10011", "port 10104", "ports 10300-10599",
+            "state folder", "runtime folder", "python", "isolation",
         } == set(subjects)  # fmt: skip
 
     async def test_every_finding_says_what_it_means_and_is_ready_for_json(

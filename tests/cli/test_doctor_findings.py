@@ -265,22 +265,24 @@ class TestPorts:
     def test_free_ports(self) -> None:
         assert [(found.subject, found.found) for found in self.findings()] == [
             ("port 10010", "free"),
+            ("port 10011", "free"),
             ("port 10104", "free"),
             ("ports 10300-10599", "free"),
         ]
 
     def test_a_running_fleet_holds_its_own(self) -> None:
-        own = [Holder(Listener("127.0.0.1", port), self.STATE) for port in (10010, 10104, 10300)]
+        ports = (10010, 10011, 10104, 10300)
+        own = [Holder(Listener("127.0.0.1", port), self.STATE) for port in ports]
 
         findings = self.findings(*own)
 
         assert worst(findings) is Level.OK
-        assert findings[2].found == "1 held by this fleet, which runs"
+        assert findings[3].found == "1 held by this fleet, which runs"
 
     def test_a_stranger_is_named_and_a_free_base_is_proposed(self) -> None:
         stranger = Holder(Listener("0.0.0.0", 10010, 77, "nginx: master process"))
 
-        control, gateway, _ = self.findings(stranger)
+        control, _, gateway, _ = self.findings(stranger)
 
         assert control.level is Level.PROBLEM
         assert control.found == "taken: 10010 by process 77 (nginx: master process)"
@@ -290,7 +292,7 @@ class TestPorts:
     def test_another_fleet_is_named_by_its_folder(self) -> None:
         other = Holder(Listener("127.0.0.1", 10104, 78, "keeper"), Path("/state/other"))
 
-        _, gateway, _ = self.findings(other)
+        _, _, gateway, _ = self.findings(other)
 
         assert gateway.found == "taken: 10104 by the fleet of /state/other"
 

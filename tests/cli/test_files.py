@@ -19,7 +19,7 @@ def test_a_good_file_is_ok_and_says_what_it_takes(sutazai: CommandLine) -> None:
 
     assert said.code == 0
     assert said.out.startswith("fleet.yaml: OK. 1 agent (1 hot); ")
-    assert "of memory" in said.out and "3 ports, 10010 to 10300" in said.out
+    assert "of memory" in said.out and "4 ports, 10010 to 10300" in said.out
 
 
 @pytest.mark.parametrize(

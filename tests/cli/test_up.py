@@ -163,7 +163,7 @@ def test_a_keeper_that_was_killed_is_no_hiding_place(file: Path, places: Places)
     keeper = start_fleet(places, accept(file).fleet, config_of(file), os.environ)
     status = ask_keeper(places, {"op": "status"}, deadline=5)
     names = {listener["name"] for listener in status["listeners"]}
-    assert names == {"control", "gateway", "agent:writer"}
+    assert names == {"control", "web", "gateway", "agent:writer"}
     assert {keeper.pid, status["host_pid"]} <= set(marked(mark_of(places)))
 
     keeper.send_signal(signal.SIGKILL)

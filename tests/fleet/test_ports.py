@@ -100,7 +100,7 @@ def test_what_is_given_out_never_clashes(wanted: list[int | None], first: int, s
     fleet = assigned(Fleet(name="x", ports=ports, agents=agents, services=services))
 
     free = [fleet.agents[name].port for name, agent in agents.items() if agent.port is None]
-    kept = {10010, 10104, first, *(port for port in wanted if port)}
+    kept = {10010, 10011, 10104, first, *(port for port in wanted if port)}
     assert len(set(free)) == len(free)
     assert not kept & set(free)
     assert not {*RUNTIME_POOLS, *RESERVED} & set(free)
@@ -124,7 +124,8 @@ backends: {o: {url: "http://127.0.0.1:11434"}}
 
     assert (there.ports.control, there.ports.gateway) == (20010, 20104)
     assert (there.ports.agents_first, there.ports.agents_last) == (20300, 20599)
-    assert [listener.port for listener in listeners(there)] == [20010, 20104, 20300, 20301, 20000]
+    ports = [listener.port for listener in listeners(there)]
+    assert ports == [20010, 20011, 20104, 20300, 20301, 20000]
     assert there.backends == fleet.backends
     assert there.agents["far"].url == "http://127.0.0.1:9000"
     assert moved(there, 10010) == fleet
@@ -167,6 +168,7 @@ def test_who_listens_once_all_of_it_runs() -> None:
 
     assert [(each.owner, each.port) for each in listeners(fleet)] == [
         ("the control plane", 10010),
+        ("the dashboard", 10011),
         ("the gateway", 10104),
         ("agent `a`", 10300),
         ("service `db`", 10000),

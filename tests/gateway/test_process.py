@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import signal
 import sys
 from asyncio.subprocess import Process
@@ -34,9 +35,7 @@ def at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Places]
     found.runtime.mkdir(mode=0o700, parents=True)
     found.config.write_text(json.dumps({"ports": {"host": "127.0.0.1", "gateway": 0}}))
     yield found
-    for left in found.runtime.iterdir():
-        left.unlink()
-    found.runtime.rmdir()
+    shutil.rmtree(found.runtime)
 
 
 @pytest.fixture

@@ -26,10 +26,10 @@ def isolated(
         base: folder that relative paths count from.
         gateway: the port by which programs reach the gateway.
     """
-    if planned.kind is Kind.PLANE:
-        return planned.model_copy(update={"cores": _cores(fleet, LLM)})
     units = fleet.agents if planned.kind is Kind.AGENT else fleet.services
-    declared = units[planned.name]
+    declared = units.get(planned.name)
+    if declared is None:  # an LLM server, declared as such
+        return planned.model_copy(update={"cores": _cores(fleet, LLM)})
     update: dict[str, Any] = {"cores": _cores(fleet, declared.affinity or declared.pool)}
     if declared.runtime not in _PROCESSES:
         return planned.model_copy(update=update)
