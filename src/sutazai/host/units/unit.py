@@ -214,13 +214,13 @@ class Unit:
         )
 
     def _known(self) -> Known:
-        backoff = self._past.backoff
+        backoff, wanted = self._past.backoff, self._wanted()
         return Known(
             spec=self.spec,
             states=frozenset(one.state for one in self.instances),
-            wanted=self._wanted(),
+            wanted=wanted,
             missing=missing_program(self.spec),
-            blocked_by=self._blocked_by() or ((OUT_OF_TURN,) if self._out_of_turn else ()),
+            blocked_by=self._blocked_by(wanted) or ((OUT_OF_TURN,) if self._out_of_turn else ()),
             backing_off=time.monotonic() < backoff.start_at,
             failed=backoff.failed,
             ends=backoff.ends,
@@ -229,10 +229,10 @@ class Unit:
             withheld_for=self._withheld_for,
         )
 
-    def _blocked_by(self) -> tuple[str, ...]:
+    def _blocked_by(self, wanted: int) -> tuple[str, ...]:
         """What a start would have to wait for."""
         needed = self._around.blocked_by(self.spec)
-        if self._wanted() == 0:
+        if wanted == 0:
             return needed
         held = (self._around.held(self.spec, self._is_called), self._entrance.waits_for)
         return (*needed, *(each for each in held if each))
@@ -285,17 +285,17 @@ class Unit:
             return
 
     def _observe(self) -> lifecycle.Observation:
-        spec = self.spec
+        spec, wanted = self.spec, self._wanted()
         seen = lifecycle.Observation(
             now=time.monotonic(),
-            wanted=self._wanted(),
+            wanted=wanted,
             version=spec.version,
             side_by_side=spec.address is None,
             grace=spec.probe.grace,
             failures_allowed=spec.probe.failures,
             backoff=self._past.backoff,
             unwanted=self._unwanted(),
-            blocked_by=self._blocked_by(),
+            blocked_by=self._blocked_by(wanted),
             renewed=self._around.renewed(spec),
             recycle_after=spec.recycle_after,
             instances=self._seen(),
