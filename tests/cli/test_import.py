@@ -120,3 +120,17 @@ def test_a_folder_that_is_not_there(sutazai: CommandLine) -> None:
     COMPOSE.write_text(SMALL)
 
     assert sutazai("import", "docker-compose.yml", "-o", "nowhere/fleet.yaml").code == 2
+
+
+def test_an_old_configuration_of_agents_is_told_by_its_content(sutazai: CommandLine) -> None:
+    old = Path(__file__).parents[1] / "fleet" / "agents_config" / "agents.config.json"
+    Path("old.json").write_text(old.read_text())
+
+    said = sutazai("import", "old.json")
+
+    assert (said.code, said.out) == (0, "")
+    assert "fleet.yaml: 3 agents, 0 services, 3 LLM backends\n" in said.err
+    assert "warning: old.json:38:5: the edge from `reviewer` to `nobody` is left out" in said.err
+    assert "to set before sutazai up: AZURE_KEY, GITHUB_TOKEN\n" in said.err
+    assert sutazai("check", "fleet.yaml").code == 0
+    assert sutazai("import", "old.json", "--adopt", "--force").code == 2

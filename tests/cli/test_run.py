@@ -72,7 +72,7 @@ def test_a_run_that_ends_well_prints_its_steps_notes_and_artifacts(
     assert "✓ plan (planner) done 2s" in said.out
     assert "note: the plan fell back" in said.out
     assert f"{fleet.artifacts / 'run-1' / 'plan.md'}  (2KiB)" in said.out
-    assert control.asked[0].value == {"goal": "Tidy up", "backlog": []}
+    assert control.asked[0].value == {"goal": "Tidy up"}
 
 
 def test_a_run_that_fails_says_which_step_and_why(

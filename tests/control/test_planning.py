@@ -66,6 +66,9 @@ def test_a_command_agent_gets_what_foreign_programs_read() -> None:
     assert unit.environment == {
         "SUTAZAI_KEY": "key",
         "AGENT_NAME": "a",
+        "AGENT_TYPE": "a",
+        "BACKEND_URL": "http://127.0.0.1:10104/key/key",
+        "OLLAMA_BASE_URL": "http://127.0.0.1:10104/key/key",
         "OLLAMA_HOST": "http://mine",
         "OPENAI_BASE_URL": "http://127.0.0.1:10104/v1",
         "OPENAI_API_KEY": "key",
@@ -74,6 +77,11 @@ def test_a_command_agent_gets_what_foreign_programs_read() -> None:
     }
     assert unit.directory == "/fleet/work"
     assert unit.address is None and unit.entry is None
+
+
+def test_an_agent_that_fetches_its_tasks_runs_always() -> None:
+    agent = Agent(runtime=Runtime.COMMAND, command=("old",), pull=True)
+    assert (agent.temperature, planned(agent).temperature) == (Temperature.WARM, Temperature.HOT)
 
 
 def test_a_container_reaches_the_gateway_by_its_own_address_and_with_its_key() -> None:
@@ -92,6 +100,8 @@ def test_a_container_reaches_the_gateway_by_its_own_address_and_with_its_key() -
     assert unit.environment == {
         "SUTAZAI_KEY": "key",
         "AGENT_NAME": "a",
+        "AGENT_TYPE": "a",
+        "BACKEND_URL": "{gateway}/key/key",
         "OLLAMA_HOST": "{gateway}/key/key",
         "OPENAI_BASE_URL": "{gateway}/v1",
         "OPENAI_API_KEY": "key",

@@ -37,6 +37,7 @@ QUICK = Rules(
 
 
 PATIENCE = Patience(Retries(4, first=0.05), Retries(2, first=0.01))
+PACE = Pace(QUICK, PATIENCE, open_runs=5)
 
 
 def small_fleet(**tasks: Any) -> Fleet:
@@ -56,6 +57,7 @@ class Workplace:
     host: FakeHost
     url: str
     fleet: Fleet = field(default_factory=small_fleet)
+    pace: Pace = field(default=PACE)
     client: Client = field(init=False)
     office: Office = field(init=False)
     announced: list[Task | Run] = field(default_factory=list)
@@ -104,7 +106,7 @@ class Workplace:
             ),
             AgentCalls(self.client, *sockets, grace=0.0),
             Hearing(self._task_died, self._run_ended),
-            pace=Pace(QUICK, PATIENCE, open_runs=5),
+            pace=self.pace,
         )
 
     async def launch(self) -> None:
@@ -154,13 +156,15 @@ class Workplace:
 
 
 @asynccontextmanager
-async def working(folder: Path, url: str, fleet: Fleet) -> AsyncIterator[Workplace]:
+async def working(
+    folder: Path, url: str, fleet: Fleet, *, pace: Pace = PACE
+) -> AsyncIterator[Workplace]:
     """A workplace on a database of its own."""
     migrate(url)
     gateway, host = FakeGateway(), FakeHost()
     await gateway.listen(folder / "g.sock")
     await host.listen(folder / "h.sock")
-    workplace = Workplace(folder, gateway, host, url, fleet)
+    workplace = Workplace(folder, gateway, host, url, fleet, pace)
     workplace.open()
     await workplace.launch()
     yield workplace

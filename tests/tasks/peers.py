@@ -51,9 +51,11 @@ class FakeHost:
     def __init__(self) -> None:
         self.exits: dict[str, Exit] = {}
         self.lines: dict[str, list[str]] = {}
+        self.restarted: list[str] = []
         router = Router()
         router.add("GET", "/status", self._status)
         router.add("GET", "/units/{name}/log", self._log)
+        router.add("POST", "/units/{name}/restart", self._restart)
         self._server = Server(router)
 
     async def listen(self, socket: Path) -> None:
@@ -77,6 +79,10 @@ class FakeHost:
         ]
         status = {"pid": 1, "revision": 1, "keeper": True, "units": units, "limits": "accounting"}
         return json_response(status)
+
+    async def _restart(self, request: Request) -> Response:
+        self.restarted.append(request.params["name"])
+        return json_response({})
 
     async def _log(self, request: Request) -> Response:
         lines = self.lines.get(request.params["name"], [])

@@ -32,7 +32,8 @@ from sutazai.tasks.queue.rank import STEP, STEPS, rank
 from sutazai.tasks.retries import Retries
 
 priorities = st.sampled_from([*Priority])
-times = st.floats(0, 1e6)
+times = st.integers(0, 10**9).map(lambda ms: ms / 1000)
+"""Seconds, to the millisecond: two that differ by less are of the same moment."""
 
 
 def request(agent: str = "helper", **wish: Any) -> TaskRequest:

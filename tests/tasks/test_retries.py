@@ -51,7 +51,7 @@ def test_applying_a_change_twice_leaves_one_effect() -> None:
     execute = StepStatus(name="execute-01", agent="e", state=WorkState.PENDING)
     run = record.started(new_run(), "plan", 2.0)
     for _ in range(2):
-        run = record.finished(run, "plan", 3.0, artifact, ["note"])
+        run = record.noted(record.finished(run, "plan", 3.0, artifact), "note")
         run = record.planned(run, [execute])
     assert [step.name for step in run.steps] == ["plan", "execute-01", "review"]
     assert run.artifacts == (artifact,) and run.notes == ("note",)

@@ -17,6 +17,7 @@ An agent of one's own::
 """
 
 from sutazai.agent.base import Agent
+from sutazai.agent.legacy import LegacyAgent
 from sutazai.agent.llm import Answer, Llm
 from sutazai.agent.messages import Message, on
 from sutazai.agent.pressure import Pressure
@@ -24,5 +25,6 @@ from sutazai.agent.role import RoleAgent
 from sutazai.agent.task import TaskContext, Usage
 
 __all__ = [
-    "Agent", "RoleAgent", "TaskContext", "Usage", "Answer", "Llm", "Message", "on", "Pressure",
+    "Agent", "RoleAgent", "LegacyAgent", "TaskContext", "Usage", "Answer", "Llm", "Message", "on",
+    "Pressure",
 ]  # fmt: skip

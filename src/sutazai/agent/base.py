@@ -8,12 +8,14 @@ import logging
 from collections.abc import Awaitable, Coroutine, Mapping
 from typing import Any, ClassVar, TypeVar, overload
 
+from sutazai.agent.giving import give
 from sutazai.agent.identity import Identity
 from sutazai.agent.llm import Llm
 from sutazai.agent.messages import Mail, Message, current_message, handlers_of
 from sutazai.agent.pressure import Pressure
 from sutazai.agent.task import DEADLINE, TASK, TaskContext, current_task
 from sutazai.fleet.errors import Refused
+from sutazai.fleet.ids import new_tag
 from sutazai.wire import Address, Client, Timeout
 
 T = TypeVar("T")
@@ -180,6 +182,33 @@ class Agent:
             timeout=Timeout(headers=seconds, idle=seconds),
         )
         return reply["output"]
+
+    async def submit(
+        self,
+        input: Any,  # noqa: A002 (as it is called everywhere else)
+        *,
+        agent: str | None = None,
+        capability: str | None = None,
+        group: str | None = None,
+        key: str | None = None,
+        **more: Any,
+    ) -> str:
+        """Gives durable work to an agent, to any with a capability, or to any of a group, and
+        returns the task's id once it is written down; nobody waits for its end.
+
+        Args:
+            key: the same key is the same task, so that a task which is done again gives no work
+                twice.
+            more: `priority`, `deadline`, `ttl`, `retries`, `delay` and what else a task has.
+
+        Raises ``Refused`` where one that could get it is none that this agent speaks with,
+        ``NotFound``, ``BadInput``, ``QueueFull``, ``Unavailable``.
+        """
+        targets = {"agent": agent, "capability": capability, "group": group}
+        request = {name: value for name, value in targets.items() if value is not None}
+        key = key or new_tag(16)
+        request |= {"input": input, "idempotency_key": key, **more}
+        return await give(self._client, self.identity, request)
 
     def wait(self, work: Coroutine[Any, Any, T]) -> T:
         """The result of asynchronous work, for a `run` that is a plain ``def``."""

@@ -1,4 +1,4 @@
-"""``sutazai import``: a Compose file turned into a fleet file."""
+"""``sutazai import``: a Compose file, or an old `agents.config.json`, turned into a fleet file."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import typer
 
 from sutazai.cli.fleets import LOCAL_FILE
 from sutazai.cli.output import print_problem
+from sutazai.fleet import agents_config
 from sutazai.fleet.compose import BadCompose, Imported, convert, decoded, grouped
 from sutazai.fleet.errors import BadInput, Conflict
 
@@ -22,7 +23,9 @@ app = typer.Typer()
 
 @app.command()
 def import_(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Compose file.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Compose file, or agents.config.json.")
+    ],
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="FILE", help="Fleet file to write; - prints.")
     ] = LOCAL_FILE,
@@ -40,22 +43,27 @@ def import_(
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
 ) -> None:
-    """Turn a Compose file into a fleet file, and list what a person has to look at.
+    """Turn a Compose file or an agents.config.json into a fleet file.
+
+    What a person has to look at is listed.
 
     Exit code 1 where it cannot be used; every problem is told with its line and the fix.
     """
-    imported = convert(
-        _text(file),
-        file=str(file),
-        project=_folder(file),
-        agents=_listed(agents),
-        adopt=adopt,
-    )
+    imported = _imported(file, _listed(agents), adopt=adopt)
     _write(imported.text, output, force=force)
     for finding in grouped(imported.findings):
         print_problem(finding.as_dict())
     for line in _summary(imported, output):
         print(line, file=sys.stderr)
+
+
+def _imported(file: Path, agents: list[str] | None, *, adopt: bool) -> Imported:
+    text, project = _text(file), _folder(file)
+    if not agents_config.is_agents_config(text):
+        return convert(text, file=str(file), project=project, agents=agents, adopt=adopt)
+    if agents is not None or adopt:
+        raise BadInput("`--agents` and `--adopt` are for Compose files", hint="leave them out")
+    return agents_config.convert(text, file=str(file), project=project)
 
 
 def _text(path: Path) -> str:

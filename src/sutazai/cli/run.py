@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -41,16 +42,26 @@ def run(
         Path | None,
         typer.Option("--backlog", metavar="FILE", help="Items to work through; `-` is stdin."),
     ] = None,
+    workflow: Annotated[
+        str | None, typer.Option("--workflow", metavar="NAME", help="One of the fleet file.")
+    ] = None,
+    given: Annotated[
+        str | None, typer.Option("--input", metavar="JSON", help="For it: JSON; `-` is stdin.")
+    ] = None,
     state: StateOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Work through a goal or a backlog: plan, execute, review.
+    """Work through a goal or a backlog: plan, execute, review; or through a workflow's steps.
 
-    With neither, a small sample backlog is worked through. A backlog is a text or Markdown file
+    With none of them a small sample backlog is worked through. A backlog is a text or Markdown file
     with one item a list entry. Ctrl-C cancels the run. Exit code 1 when the run fails.
     """
     places = fleets.running(state)
-    work = Work(places, _request(goal, backlog), quiet=as_json)
+    if workflow is None and given is None:
+        request = _request(goal, backlog)
+    else:
+        request = _declared(workflow, given, alone=goal is None and backlog is None)
+    work = Work(places, request, quiet=as_json)
     try:
         ended = asyncio.run(work.do())
     except KeyboardInterrupt:
@@ -68,6 +79,21 @@ def _request(goal: str | None, backlog: Path | None) -> RunRequest:
         return RunRequest(goal=goal)
     sample = resources.files("sutazai.cli").joinpath("sample-backlog.md")
     return RunRequest(goal=SAMPLE_GOAL, backlog=parse_backlog(sample.read_text(encoding="utf-8")))
+
+
+def _declared(workflow: str | None, given: str | None, *, alone: bool) -> RunRequest:
+    if workflow is None or not alone:
+        raise BadInput(
+            "`--input` is for `--workflow`, which takes no goal and no backlog",
+            hint="sutazai run --workflow NAME --input JSON",
+        )
+    text = sys.stdin.read() if given == "-" else given
+    try:
+        return RunRequest(workflow=workflow, input=None if text is None else json.loads(text))
+    except ValueError as error:
+        raise BadInput(
+            f"the input is no JSON: {error}", hint="a text stands in quotes: '\"a text\"'"
+        ) from error
 
 
 def _text(path: Path) -> str:
@@ -106,7 +132,7 @@ class Work:
     async def do(self) -> Run:
         """Start the run and wait for its end."""
         async with connected(self._places) as control:
-            value = self._request.model_dump(mode="json")
+            value = self._request.model_dump(mode="json", exclude_unset=True)
             first = Run.model_validate(await control.post("/runs", value))
             self._id = first.id
             return await self._shown(control, first)

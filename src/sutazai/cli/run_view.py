@@ -14,6 +14,7 @@ from sutazai.fleet.work import Run, StepStatus, WorkState
 
 MARKS = {
     WorkState.PENDING: ("·", "dim"),
+    WorkState.WAITING: ("?", "bold yellow"),
     WorkState.RUNNING: ("▶", "cyan"),
     WorkState.DONE: ("✓", "green"),
     WorkState.FAILED: ("✗", "bold red"),
@@ -34,7 +35,8 @@ def run_view(run: Run, *, now: float) -> RenderableType:
         )
     head = Text.assemble(("run ", "bold"), run.id, " ", plain(run.goal))
     head.truncate(100, overflow="ellipsis")
-    return Group(head, shown)
+    waiting = [step for step in run.steps if step.state is WorkState.WAITING]
+    return Group(head, shown, *(_how_to_answer(run, step) for step in waiting))
 
 
 def step_time(step: StepStatus, *, now: float) -> str:
@@ -57,7 +59,8 @@ class StepLines:
         for step in run.steps:
             known = (step.state, step.attempts)
             if step.state is not WorkState.PENDING and self._seen.get(step.name) != known:
-                lines.append(_step_line(step, now=now))
+                asks = step.state is WorkState.WAITING
+                lines.append(_how_to_answer(run, step) if asks else _step_line(step, now=now))
             self._seen[step.name] = known
         return lines
 
@@ -108,6 +111,14 @@ def _step_line(step: StepStatus, *, now: float) -> Text:
         "" if step.state is WorkState.RUNNING and step.attempts < 2 else step_time(step, now=now)
     )
     return Text.assemble((mark, style), f" {step.name} ({step.agent}) {step.state}{item} {spent}")
+
+
+def _how_to_answer(run: Run, step: StepStatus) -> Text:
+    name = step.name.partition("#")[0]
+    commands = f"sutazai runs approve {run.id} {name}, or reject"
+    return Text.assemble(
+        (f"{name} waits for you: ", "bold yellow"), plain(step.item), f" → {commands}"
+    )
 
 
 def _step_error(step: StepStatus) -> Text:

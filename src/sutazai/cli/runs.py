@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 
@@ -17,6 +19,10 @@ from sutazai.fleet.work import Run
 
 app = typer.Typer(no_args_is_help=True, help="Look at runs, present and past.")
 
+RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Id of the run.")]
+StepArgument = Annotated[str, typer.Argument(metavar="STEP", help="Step that waits for it.")]
+CommentOption = Annotated[str, typer.Option("--comment", help="What is said with it.")]
+
 
 @app.command("list")
 def list_runs(state: StateOption = None, as_json: JsonOption = False) -> None:
@@ -26,7 +32,7 @@ def list_runs(state: StateOption = None, as_json: JsonOption = False) -> None:
 
 @app.command()
 def show(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="Id of the run.")],
+    run: RunArgument,
     state: StateOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -39,6 +45,29 @@ def show(
     screen = console()
     screen.print(run_view(shown, now=time.time()))
     print_outcome(shown, screen, fleets.running(state).artifacts / shown.id)
+
+
+@app.command()
+def approve(
+    run: RunArgument, step: StepArgument, comment: CommentOption = "", state: StateOption = None
+) -> None:
+    """Approve what a step of a run asks, so that the run goes on."""
+    _answer(run, step, {"approved": True, "comment": comment}, state)
+    print(f"run {run}: step {step} approved")
+
+
+@app.command()
+def reject(
+    run: RunArgument, step: StepArgument, comment: CommentOption = "", state: StateOption = None
+) -> None:
+    """Reject what a step of a run asks: the run ends, or makes another round."""
+    _answer(run, step, {"approved": False, "comment": comment}, state)
+    print(f"run {run}: step {step} rejected")
+
+
+def _answer(run: str, step: str, answer: dict[str, Any], state: Path | None) -> None:
+    target = f"/runs/{quote(run, safe='')}/approvals/{quote(step, safe='')}"
+    with_control(state, lambda control: control.post(target, answer))
 
 
 async def _list(control: Control, *, as_json: bool) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import os
 import pwd
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from sutazai.control.api.parts import Parts
@@ -19,18 +19,21 @@ from sutazai.control.settings import Settings
 from sutazai.control.status import StatusReader
 from sutazai.control.tail import tail
 from sutazai.control.uids import unit_users
-from sutazai.control.work import control_database, control_office
+from sutazai.control.work import control_database, control_office, control_scheduler
 from sutazai.fleet.isolation import uid_range
 from sutazai.store import Database, Events, Policies, Revisions, Stops, migrate
 from sutazai.wire import Client
 
 
 @asynccontextmanager
-async def open_control(settings: Settings, *, every: float = EVERY) -> AsyncIterator[Parts]:
+async def open_control(
+    settings: Settings, *, every: float = EVERY, clock: Callable[[], float] = time.time
+) -> AsyncIterator[Parts]:
     """Opens the databases, resumes what was left, and closes everything in the end.
 
     Args:
         every: seconds between two looks at whether the peers are where they should be.
+        clock: seconds since 1970, by which schedules go.
     """
     async with AsyncExitStack() as stack:
         url = control_database(settings, os.environ)
@@ -38,7 +41,7 @@ async def open_control(settings: Settings, *, every: float = EVERY) -> AsyncIter
         database = Database(url)
         stack.callback(database.close)
         client = await stack.enter_async_context(Client())
-        parts = await _parts(settings, database, client, every)
+        parts = await _parts(settings, database, client, every, clock)
         stack.push_async_callback(parts.work.close)
         await parts.work.open()
         await parts.work.run_desk.recover()
@@ -51,9 +54,16 @@ async def run_background(parts: Parts) -> None:
         group.create_task(parts.reconciler.run(), name="reconcile")
         group.create_task(tail(parts.host, parts.feed), name="read the host's events")
         group.create_task(parts.work.run(), name="do durable work")
+        group.create_task(parts.schedules.run(), name="begin work by the clock")
 
 
-async def _parts(settings: Settings, database: Database, client: Client, every: float) -> Parts:
+async def _parts(
+    settings: Settings,
+    database: Database,
+    client: Client,
+    every: float,
+    clock: Callable[[], float],
+) -> Parts:
     places = settings.places
     host = HostPeer(client, "host", places.host_socket)
     gateway = GatewayPeer(client, "gateway", places.gateway_socket)
@@ -61,6 +71,7 @@ async def _parts(settings: Settings, database: Database, client: Client, every: 
     revisions = Revisions(database)
     revision = await _record(settings, revisions, feed)
     reconciler = _reconciler(settings, database, client, host, gateway, feed, every)
+    work = control_office(settings, database, client, feed)
     return Parts(
         settings=settings,
         host=host,
@@ -69,7 +80,8 @@ async def _parts(settings: Settings, database: Database, client: Client, every: 
         status=StatusReader(settings, reconciler, host, gateway, revision=revision),
         feed=feed,
         revisions=revisions,
-        work=control_office(settings, database, client, feed),
+        work=work,
+        schedules=control_scheduler(settings, work, feed, clock),
         stopping=asyncio.Event(),
     )
 

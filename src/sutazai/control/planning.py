@@ -30,7 +30,7 @@ from sutazai.fleet.mounts import parse_mount
 from sutazai.fleet.places import Places
 from sutazai.fleet.secrets import FILE_PREFIX
 from sutazai.fleet.serving import EmbeddedLlm
-from sutazai.fleet.spec import Agent, Fleet, Pool, Runtime, Service, Unit
+from sutazai.fleet.spec import Agent, Fleet, Pool, Runtime, Service, Temperature, Unit
 
 ROLE_AGENT = "sutazai.agent.role:RoleAgent"
 LLM = "llm"
@@ -147,7 +147,8 @@ def _agent(name: str, agent: Agent, house: House) -> DesiredUnit:
         },
         kind=Kind.AGENT,
         version="",
-        temperature=agent.temperature,
+        # Nobody calls an agent that fetches, so nothing would ever wake it.
+        temperature=Temperature.HOT if agent.pull else agent.temperature,
         replicas=agent.replicas,
         entry=(agent.class_ or ROLE_AGENT) if python else None,
         python=_placed(agent.python, house),
@@ -252,6 +253,9 @@ def _agent_environment(name: str, agent: Agent, house: House) -> dict[str, str]:
     return {
         **ours,
         "AGENT_NAME": name,
+        "AGENT_TYPE": name,
+        "BACKEND_URL": _keyed(gateway, key),
+        "OLLAMA_BASE_URL": _keyed(gateway, key),
         "OLLAMA_HOST": _keyed(gateway, key) if contained else gateway,
         "OPENAI_BASE_URL": f"{gateway}/v1",
         "OPENAI_API_KEY": key,

@@ -20,11 +20,14 @@ from sutazai.control.api import (
     emergency,
     errors,
     events,
+    from_agents,
     gateway,
     messages,
     runs,
+    schedules,
     status,
     tasks,
+    workflows,
 )
 from sutazai.control.api.parts import Parts, PartsDep
 from sutazai.control.app import run_background
@@ -48,7 +51,20 @@ def make_app(parts: Parts) -> ASGIApp:
     app.state.parts = parts
     errors.install(app)
     v1 = APIRouter(prefix=API)
-    for module in (status, agents, gateway, tasks, messages, dead, runs, events, emergency):
+    for module in (
+        status,
+        agents,
+        from_agents,
+        gateway,
+        tasks,
+        messages,
+        dead,
+        runs,
+        workflows,
+        schedules,
+        events,
+        emergency,
+    ):
         v1.include_router(module.router)
     app.include_router(v1)
     app.add_api_route("/", _index, include_in_schema=False, response_model=None)

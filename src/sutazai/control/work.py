@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from sutazai.control.feed import EventFeed
 from sutazai.control.settings import Settings
 from sutazai.fleet.places import Places
 from sutazai.fleet.secrets import resolve_secret
 from sutazai.fleet.work import Run, Task, WorkState
-from sutazai.store import Database
+from sutazai.store import Database, Schedules
 from sutazai.store.database import database_url, sqlite_url
 from sutazai.tasks.calls import AgentCalls
 from sutazai.tasks.office import Hearing, Office, Place
+from sutazai.tasks.schedules.scheduler import Scheduler
+from sutazai.tasks.schedules.starting import Starter
 from sutazai.wire import Address, Client
 
 VARIABLE = "SUTAZAI_DATABASE"
@@ -64,4 +66,17 @@ def control_office(
         Place(database, workflows_url(database, places), places.artifacts),
         calls,
         Hearing(task_died, run_ended),
+    )
+
+
+def control_scheduler(
+    settings: Settings, office: Office, feed: EventFeed, clock: Callable[[], float]
+) -> Scheduler:
+    """What begins work by the clock; ``clock`` gives seconds since 1970."""
+    return Scheduler(
+        settings.fleet.schedules,
+        Schedules(office.database),
+        Starter(office.task_desk, office.run_desk),
+        feed.add,
+        clock=clock,
     )

@@ -17,9 +17,11 @@ from sutazai.fleet.order import cycles, dependencies
 from sutazai.fleet.ports import Listener, listeners, local_port
 from sutazai.fleet.positions import NOWHERE, Path, Positions
 from sutazai.fleet.problems import Problem, Severity
+from sutazai.fleet.schedule_checks import check_schedules
 from sutazai.fleet.secrets import is_reference
 from sutazai.fleet.serving_checks import check_serving
 from sutazai.fleet.spec import Agent, Fleet, Network, Rank, Runtime, Service, Unit
+from sutazai.fleet.workflow_checks import check_workflows
 
 __all__ = ["Machine", "Problem", "Severity", "check_fleet"]
 
@@ -55,6 +57,8 @@ def check_fleet(fleet: Fleet, machine: Machine, positions: Positions = NOWHERE) 
         *check_serving(fleet, machine, positions),
         *check_fit(fleet, machine, positions),
         *check_isolation(fleet, machine, positions),
+        *check_schedules(fleet, positions),
+        *check_workflows(fleet, positions),
     ]
     return sorted(found, key=lambda problem: (problem.line, problem.column))
 

@@ -27,6 +27,9 @@ class TaskQueue(Spec):
     queue_per_target: int | None = Field(
         None, ge=1, description="Most of them for one agent, capability or group."
     )
+    queue_per_giver: int = Field(
+        1_000, ge=1, description="Most of them that one agent has given to others."
+    )
     overflow: TaskOverflow = Field(
         TaskOverflow.REJECT,
         description="What a full queue does: `reject` the task, `shed-lowest` (a less urgent one "

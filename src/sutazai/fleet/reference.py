@@ -14,7 +14,8 @@ from sutazai.fleet.spec import MEMORY_CLASSES, RESERVATION
 from sutazai.fleet.units import DURATION_PATTERN, SIZE_PATTERN, format_size
 
 _SECTIONS = (
-    "agents", "services", "backends", "tiers", "clients", "llm", "gateway", "tasks", "messages",
+    "agents", "services", "backends", "tiers", "clients", "llm", "gateway", "tasks",
+    "workflows", "schedules", "messages",
     "bus", "ports", "memory", "isolation",
 )  # fmt: skip
 _BOUNDS = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most"}
@@ -85,6 +86,8 @@ These are refused:
 - two that want one port, and a `url` that leads back to the fleet's own ports;
 - names that nothing has, in `depends_on`, `lead`, `tier` and `backends`;
 - circles of `depends_on` or `lead`, and a lead that is a worker;
+- steps of a workflow that use what comes later or does not exist, and loops that overlap;
+- schedules by a clock or for somebody that is not there;
 - waiting for a service that is not enabled;
 - a volume that would hand a container the container engine itself;
 - keys that the runtime does not use, and a key itself in `api_key`;
@@ -180,6 +183,8 @@ def _kind(node: dict[str, Any], schema: dict[str, Any]) -> str:
         return " or ".join(kinds)
     if "enum" in node or "const" in node:
         return _choices(node.get("enum") or [node["const"]])
+    if "type" not in node:
+        return "any value"
     if node["type"] == "array":
         if _is_model(node, schema):
             return "list, see below"

@@ -20,6 +20,7 @@ from sutazai.fleet.isolation import Cores, Isolated, Isolation
 from sutazai.fleet.messaging import BusSpec, Messages, Word
 from sutazai.fleet.mounts import parse_mount
 from sutazai.fleet.queueing import TaskQueue
+from sutazai.fleet.scheduling import Schedule
 from sutazai.fleet.serving import (
     Backend,
     Balance,
@@ -32,6 +33,7 @@ from sutazai.fleet.serving import (
     WorkBudget,
 )
 from sutazai.fleet.units import Duration, Size, parse_size
+from sutazai.fleet.workflows import Workflow
 
 MIB = 1024**2
 
@@ -259,6 +261,11 @@ class Agent(Unit):
     replicas: int = Field(1, ge=0, le=1000, description="Instances while it is hot or awake.")
     scale: Scale | None = Field(None, description="More than `replicas` while calls wait.")
     concurrency: int = Field(4, ge=1, le=1000, description="Tasks one instance takes at once.")
+    pull: bool = Field(
+        False,
+        description="It fetches its tasks itself, by the calls of the old system, and runs always "
+        "(not `python`).",
+    )
     weight: float = Field(
         1.0, gt=0, le=1000, description="Its share of tasks that several agents can do."
     )
@@ -279,6 +286,12 @@ class Agent(Unit):
             raise wrong(given[0], f"`{given[0]}` is for runtime python, not {self.runtime}")
         if self.python and self.requirements:
             raise wrong("requirements", "give either `python` or `requirements`")
+        return self
+
+    @model_validator(mode="after")
+    def _python_is_given_its_tasks(self) -> Self:
+        if self.pull and self.runtime is Runtime.PYTHON:
+            raise wrong("pull", "`pull` is for programs of others; python agents are given tasks")
         return self
 
     @model_validator(mode="after")
@@ -374,4 +387,10 @@ class Fleet(Spec):
     )
     services: dict[Name, Service] = Field(
         default_factory=dict, description="What runs beside the agents, by name."
+    )
+    schedules: dict[Name, Schedule] = Field(
+        default_factory=dict, description="Work that is begun by the clock, by name."
+    )
+    workflows: dict[Name, Workflow] = Field(
+        default_factory=dict, description="Work of several steps, by name."
     )

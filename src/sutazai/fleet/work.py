@@ -12,6 +12,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from sutazai.fleet.declared import Priority
 from sutazai.fleet.desired import Shape
+from sutazai.fleet.workflows import STANDARD
 
 Label = Annotated[str, StringConstraints(pattern=r"^[!-~]([ -~]{0,198}[!-~])?$")]
 """What goes by header to whoever does the work: printable ASCII, 200 characters at most."""
@@ -183,10 +184,13 @@ class Task(Shape):
 
 
 class RunRequest(Shape):
-    """What the API's `/runs` takes: a goal, a backlog, or both."""
+    """What the API's `/runs` takes: a goal, a backlog, or both; or, for a ``workflow`` of the fleet
+    file, its ``input``, which is any JSON value."""
 
     goal: str = ""
     backlog: tuple[str, ...] = ()
+    workflow: str = STANDARD
+    input: Any = None
 
 
 class Artifact(Shape):
@@ -198,8 +202,22 @@ class Artifact(Shape):
     sha256: str
 
 
+class Answer(Shape):
+    """What the API's `/runs/ID/approvals/STEP` takes."""
+
+    approved: bool
+    comment: str = Field("", max_length=10_000)
+
+
+class Decision(Answer):
+    """What a person answered, and when."""
+
+    at: float
+
+
 class StepStatus(Shape):
-    """One step of a run; ``item`` says which planned item an executor step works on."""
+    """One step of a run, one of its items, or one round of it; ``item`` says on what it works, or
+    what a person is asked. One that waits does so for a ``decision``."""
 
     name: str
     agent: str
@@ -209,6 +227,7 @@ class StepStatus(Shape):
     started: float | None = None
     ended: float | None = None
     error: dict[str, Any] | None = None
+    decision: Decision | None = None
 
 
 class Run(Shape):
@@ -218,6 +237,7 @@ class Run(Shape):
     workflow: str
     goal: str
     backlog: tuple[str, ...] = ()
+    input: Any = None
     state: WorkState
     created: float
     ended: float | None = None

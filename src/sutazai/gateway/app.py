@@ -35,6 +35,7 @@ from sutazai.gateway.doors.listeners import (
 from sutazai.gateway.doors.waking import Waker
 from sutazai.gateway.llm import LlmSide
 from sutazai.gateway.messages.desk import MessageDesk
+from sutazai.gateway.relay import Relay
 from sutazai.gateway.state import NO_ROUTES, Keeping, load_endpoints, load_routes, write
 from sutazai.gateway.trouble import Trouble
 from sutazai.wire import (
@@ -108,6 +109,7 @@ class Gateway:
             activity=self._llm.activity,
         )
         self._messages = MessageDesk(places.messages, self._doors)
+        self._relay = Relay(self._client, places)
         self._kept = Keeping(places.endpoints, self._account)
         self._trouble = Trouble()
         self._api = Api(
@@ -208,6 +210,7 @@ class Gateway:
         router = Router()
         self._llm.serve(router, self._identify)
         self._messages.serve(router, self._identify_at_door)
+        self._relay.serve(router, self._identify_at_door)
         _serve_paths(router, self._by_path)
         return router
 

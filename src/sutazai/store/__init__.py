@@ -10,11 +10,13 @@ from sutazai.store.changes import TaskChanges
 from sutazai.store.database import Database
 from sutazai.store.events import Events
 from sutazai.store.executors import Executors
+from sutazai.store.fetchers import Fetchers
 from sutazai.store.intake import Intake
 from sutazai.store.migrate import migrate
 from sutazai.store.policies import Policies
 from sutazai.store.revisions import Revision, Revisions
 from sutazai.store.runs import Runs
+from sutazai.store.schedules import Schedules
 from sutazai.store.stops import Stops
 from sutazai.store.tasks import Tasks, Wanted
 from sutazai.store.turns import Turns
@@ -24,11 +26,13 @@ __all__ = [
     "migrate",
     "Events",
     "Executors",
+    "Fetchers",
     "Intake",
     "Policies",
     "Revision",
     "Revisions",
     "Runs",
+    "Schedules",
     "Stops",
     "TaskChanges",
     "Tasks",

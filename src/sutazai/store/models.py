@@ -150,6 +150,17 @@ class ExecutorRow(Base):
     beat: Mapped[float]
 
 
+class FetcherRow(Base):
+    """An agent that fetches its tasks and has registered; ``said`` is what it said of itself."""
+
+    __tablename__ = "fetchers"
+
+    agent: Mapped[str] = mapped_column(String(64), primary_key=True)
+    since: Mapped[float]
+    beat: Mapped[float]
+    said: Mapped[dict[str, Any]]
+
+
 class RunRow(Base):
     """One run of a workflow; its steps and artifacts are few and always read together."""
 
@@ -160,6 +171,8 @@ class RunRow(Base):
     workflow: Mapped[str] = mapped_column(String(64))
     goal: Mapped[str] = mapped_column(Text)
     backlog: Mapped[list[Any]]
+    input: Mapped[Any] = mapped_column(JSON, nullable=True)
+    declared: Mapped[dict[str, Any] | None]
     state: Mapped[str] = mapped_column(String(16))
     created: Mapped[float]
     ended: Mapped[float | None]
@@ -167,6 +180,21 @@ class RunRow(Base):
     artifacts: Mapped[list[Any]]
     notes: Mapped[list[Any]]
     error: Mapped[dict[str, Any] | None]
+
+
+class ScheduleRow(Base):
+    """What is remembered of one schedule; see `fleet.scheduling.ScheduleState`."""
+
+    __tablename__ = "schedules"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    rule: Mapped[str] = mapped_column(Text)
+    decided: Mapped[float]
+    due: Mapped[list[Any]]
+    work: Mapped[list[Any]]
+    fired: Mapped[float | None]
+    paused: Mapped[float | None]
+    last: Mapped[str] = mapped_column(Text)
 
 
 class PolicyRow(Base):

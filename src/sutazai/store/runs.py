@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from sqlalchemy import delete, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from sutazai.fleet.errors import NotFound
+from sutazai.fleet.errors import Conflict, NotFound
 from sutazai.fleet.work import OPEN, Run
 from sutazai.store.database import Database
 from sutazai.store.models import RunRow
@@ -19,11 +21,19 @@ class Runs:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add(self, run: Run) -> None:
-        """Stores a new run."""
-        await self._database.write(
-            lambda session: session.add(RunRow(**run.model_dump(mode="json")))
-        )
+    async def add(self, run: Run, declared: dict[str, Any] | None = None) -> None:
+        """Stores a new run; with the workflow as it was declared then, for that may change.
+        Raises Conflict where another process stored it meanwhile."""
+        row = RunRow(**run.model_dump(mode="json"), declared=declared)
+        try:
+            await self._database.write(lambda session: session.add(row))
+        except IntegrityError as error:
+            raise Conflict(f"there is a run {run.id} already") from error
+
+    async def declared(self, run_id: str) -> dict[str, Any] | None:
+        """The workflow that a run was started with; None for the standard one."""
+        query = select(RunRow.declared).where(RunRow.id == run_id)
+        return await self._database.read(lambda session: session.scalar(query))
 
     async def get(self, run_id: str) -> Run | None:
         """One run, or None."""
@@ -81,6 +91,4 @@ class Runs:
 
 
 def _shape(row: RunRow) -> Run:
-    return Run.model_validate(
-        {column.key: getattr(row, column.key) for column in RunRow.__table__.columns}
-    )
+    return Run.model_validate({key: getattr(row, key) for key in Run.model_fields})

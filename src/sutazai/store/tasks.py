@@ -80,9 +80,11 @@ class Tasks:
         query = wanted.narrow(query)
         return await self._database.read(lambda session: [*map(task_of, session.scalars(query))])
 
-    async def count_open(self) -> int:
-        """How many tasks have not ended."""
+    async def count_open(self, keys: str = "") -> int:
+        """How many tasks have not ended; with ``keys``, of those whose key begins so."""
         query = select(func.count()).select_from(TaskRow).where(TaskRow.state.in_(OPEN))
+        if keys:
+            query = query.where(TaskRow.idempotency_key.startswith(keys, autoescape=True))
         return await self._database.read(lambda session: session.scalar(query) or 0)
 
     async def open_by_agent(self) -> dict[str, int]:

@@ -3,7 +3,7 @@ next is claimed. However much ends and begins at once, it costs one commit."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -50,12 +50,14 @@ class Routing(Protocol):
 
 @dataclass(frozen=True)
 class Claiming:
-    """Who claims, by which rule: ``slots`` for itself, and ``limit`` running ones in all."""
+    """Who claims, by which rule: ``slots`` for itself, and ``limit`` running ones in all. Where
+    ``lanes`` are given, from these only."""
 
     executor: str
     routing: Routing
     slots: int
     limit: int
+    lanes: Collection[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -231,7 +233,7 @@ def _claim_next(session: Session, claiming: Claiming, now: float) -> list[Claim]
     slots = min(claiming.slots, claiming.limit - sum(running.values()))
     closed = claiming.routing.closed(running)
     taken: list[tuple[Record, str]] = []
-    while slots > 0 and (rows := _next(session, closed, {row.id for row, _ in taken}, slots)):
+    while slots > 0 and (rows := _next(session, claiming, closed, taken, slots)):
         candidates = {row.id: Candidate(row.id, row.lane, _before(session, row)) for row in rows}
         assigned = claiming.routing.assign([*candidates.values()], running)
         agents = {candidate.id: agent for candidate, agent in assigned}
@@ -247,12 +249,20 @@ def _claim_next(session: Session, claiming: Claiming, now: float) -> list[Claim]
     return [_claim(row, claiming.executor, agent, now) for row, agent in taken]
 
 
-def _next(session: Session, closed: set[str], taken: set[str], limit: int) -> Sequence[Record]:
+def _next(
+    session: Session,
+    claiming: Claiming,
+    closed: set[str],
+    taken: Sequence[tuple[Record, str]],
+    limit: int,
+) -> Sequence[Record]:
     query = WAITING_NEXT
+    if claiming.lanes is not None:
+        query = query.where(TASKS.c.lane.in_(claiming.lanes))
     if closed:
         query = query.where(TASKS.c.lane.not_in(closed))
     if taken:
-        query = query.where(TASKS.c.id.not_in(taken))
+        query = query.where(TASKS.c.id.not_in({row.id for row, _ in taken}))
     return session.execute(query.limit(limit)).all()
 
 

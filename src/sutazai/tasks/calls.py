@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from pydantic import ValidationError
@@ -34,6 +35,8 @@ UNABLE = {
 }
 """States in which asking an agent is of no use."""
 
+Ask = Callable[[str, Invocation], Awaitable[Result]]
+
 
 class AgentCalls:
     """Invokes agents. Errors carry its last log lines (``data["lines"]``) where it helps."""
@@ -58,9 +61,17 @@ class AgentCalls:
         self._gateway = gateway
         self._host = host
         self._key = [("x-api-key", key)] if key else []
+        self._fetches: Callable[[str], bool] = lambda agent: False
+        self._ask: Ask | None = None
+
+    def divert(self, fetches: Callable[[str], bool], ask: Ask) -> None:
+        """From now on agents that fetch their tasks are asked by ``ask``: nobody can call them."""
+        self._fetches, self._ask = fetches, ask
 
     async def invoke(self, agent: str, invocation: Invocation) -> Result:
         """Asks and waits, ``invocation.deadline`` seconds at most. Raises any SutazaiError."""
+        if self._ask is not None and self._fetches(agent):
+            return await self._ask(agent, invocation)
         began = time.time()
         try:
             return await self._invoke(agent, invocation)
@@ -86,6 +97,22 @@ class AgentCalls:
         units = (await self._status(self._host)).units
         return {unit.name: UNABLE[unit.state] for unit in units if unit.state in UNABLE}
 
+    async def exits(self) -> dict[str, float]:
+        """When a process of each agent last ended, in seconds since 1970, where that is known."""
+        if self._host is None:
+            return {}
+        units = (await self._status(self._host)).units
+        return {unit.name: unit.last_exit.at for unit in units if unit.last_exit is not None}
+
+    async def restart(self, agent: str) -> None:
+        """Has an agent that hangs started again, where it runs here. Raises any SutazaiError."""
+        if self._host is None:
+            return
+        units = (await self._status(self._host)).units
+        if any(unit.name == agent and unit.state is State.HEALTHY for unit in units):
+            target = f"/units/{agent}/restart"
+            await self._client.call("POST", self._host, target, timeout=ASKING)
+
     async def _status(self, host: Address) -> HostStatus:
         value = await self._client.call("GET", host, "/status", timeout=ASKING)
         try:
@@ -101,7 +128,8 @@ class AgentCalls:
                     "POST",
                     self._gateway,
                     f"/agents/{agent}/invoke",
-                    invocation.model_dump(mode="json", by_alias=True, exclude_none=True),
+                    {"input": None}  # which is said, too
+                    | invocation.model_dump(mode="json", by_alias=True, exclude_none=True),
                     headers=[*handed(invocation), *self._key],
                     timeout=Timeout(headers=None),  # the one bound is ours
                 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from sutazai.fleet.work import Run
 from sutazai.store import Runs
@@ -16,9 +17,9 @@ class RunJournal:
         self._runs = runs
         self._progress = progress
 
-    async def begin(self, run: Run) -> None:
-        """Records a new run."""
-        await self._runs.add(run)
+    async def begin(self, run: Run, declared: dict[str, Any] | None = None) -> None:
+        """Records a new run, with the workflow that was declared for it."""
+        await self._runs.add(run, declared)
         self._progress.publish(run)
 
     async def change(self, run_id: str, change: Callable[[Run], Run]) -> Run:

@@ -7,13 +7,14 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from sutazai.fleet.errors import SutazaiError, Unavailable
 from sutazai.fleet.queueing import TaskOverflow
 from sutazai.fleet.spec import Fleet
 from sutazai.fleet.work import Run, Task
-from sutazai.store import Database, Executors, Intake, Runs, TaskChanges, Tasks, Turns
+from sutazai.store import Database, Executors, Fetchers, Intake, Runs, TaskChanges, Tasks, Turns
 from sutazai.tasks.artifacts import ArtifactFolder
 from sutazai.tasks.calls import AgentCalls
 from sutazai.tasks.dead import DeadLetters
@@ -26,6 +27,9 @@ from sutazai.tasks.dispatch.routing import Crew, doers
 from sutazai.tasks.endings import Endings
 from sutazai.tasks.engine import Engine
 from sutazai.tasks.progress import Progress
+from sutazai.tasks.pull.asking import ask_by_task
+from sutazai.tasks.pull.desk import PullDesk
+from sutazai.tasks.pull.rules import SILENCE
 from sutazai.tasks.queue.admission import Admission
 from sutazai.tasks.queue.failing import PATIENCE, Patience
 from sutazai.tasks.retire import Keep, retire
@@ -60,11 +64,13 @@ class Hearing:
 
 @dataclass(frozen=True)
 class Pace:
-    """How often what is tried again, and how many runs are open at once."""
+    """How often what is tried again, how many runs are open at once, and after how many seconds
+    without a heartbeat an agent that fetches is taken for dead."""
 
     rules: Rules | None = None
     patience: Patience = PATIENCE
     open_runs: int = 100
+    silence: float = SILENCE
 
 
 class Office:
@@ -126,14 +132,28 @@ class Office:
             announce=hearing.task,
             check_room=lambda: check_room(place.artifacts.parent),
         )
+        calls.divert(self.crew.fetches, partial(ask_by_task, self.task_desk))
+        self.pull = PullDesk(
+            Fetchers(database),
+            turns,
+            self.tasks,
+            crew=self.crew,
+            dispatcher=self.dispatcher,
+            calls=calls,
+            artifacts=self.artifacts,
+            limit=fleet.tasks.concurrency,
+            silence=pace.silence,
+        )
         self.dead = DeadLetters(self.tasks, changes, self.bell)
         self.run_desk = RunDesk(
             self.runs,
             self.engine,
             calls,
+            self.crew,
             self.artifacts,
             self.progress,
             hearing.run,
+            workflows=fleet.workflows,
             rules=pace.rules,
             open_max=pace.open_runs,
         )
@@ -141,12 +161,14 @@ class Office:
     async def open(self) -> None:
         """Launches the engine and takes over what earlier lives left; blocks for some 0.2 s."""
         self.engine.launch()
+        await self.pull.refresh()
         await self.lives.begin()
 
     async def run(self) -> None:
         """Does the work, until cancelled; raises when any part of it fails."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self.dispatcher.run(), name="dispatch tasks")
+            group.create_task(self.pull.run(), name="take back what was fetched")
             group.create_task(self._watch_agents(), name="watch which agents can work")
             group.create_task(self._retire(), name="retire what is old")
             if self.database.is_shared:

@@ -18,12 +18,14 @@ def started(run: Run, step: str, at: float) -> Run:
     return _with(run, changed).model_copy(update={"state": WorkState.RUNNING})
 
 
-def finished(run: Run, step: str, at: float, artifact: Artifact, notes: Sequence[str] = ()) -> Run:
-    """A step is done and wrote ``artifact``."""
+def finished(run: Run, step: str, at: float, artifact: Artifact | None) -> Run:
+    """A step is done, and wrote ``artifact`` where there is one."""
     update = {"state": WorkState.DONE, "ended": at, "error": None}
+    run = _with(run, _step(run, step).model_copy(update=update))
+    if artifact is None:
+        return run
     others = tuple(known for known in run.artifacts if known.name != artifact.name)
-    changed = _with(run, _step(run, step).model_copy(update=update))
-    return noted(changed.model_copy(update={"artifacts": (*others, artifact)}), *notes)
+    return run.model_copy(update={"artifacts": (*others, artifact)})
 
 
 def stumbled(run: Run, step: str, error: dict[str, Any]) -> Run:

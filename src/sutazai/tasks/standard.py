@@ -15,20 +15,19 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from sutazai.fleet.errors import AgentFailed, Failed, SutazaiError
+from sutazai.fleet.errors import AgentFailed, Failed
 from sutazai.fleet.work import Artifact, Invocation, Run, StepStatus, WorkState
+from sutazai.fleet.workflows import STANDARD
 from sutazai.tasks import prompts, record
 from sutazai.tasks.artifacts import ArtifactFolder, slug
-from sutazai.tasks.attempts import attempt
-from sutazai.tasks.calls import AgentCalls, well_formed
+from sutazai.tasks.calls import AgentCalls
 from sutazai.tasks.engine import Engine
-from sutazai.tasks.inflight import InFlight, Withdrawn
 from sutazai.tasks.journal import RunJournal
-from sutazai.tasks.outcome import WITHDRAWN, Outcome
+from sutazai.tasks.outcome import Outcome
 from sutazai.tasks.plan import Plan, PlanItem, plan_from, plan_markdown, plan_schema
 from sutazai.tasks.retries import Retries
+from sutazai.tasks.steps import Made, Steps
 
-WORKFLOW = "standard"
 PARALLEL = 2
 RUNS_AT_ONCE = 4
 PLAN, REVIEW = "plan", "review"
@@ -58,15 +57,6 @@ class Rules:
     review: Rule = Rule("reviewer", 300.0, Retries(2))
 
 
-@dataclass(frozen=True)
-class _Made:
-    """What one attempt made: its file, what to note, and what the workflow goes on with."""
-
-    artifact: Artifact
-    notes: tuple[str, ...] = ()
-    plan: Plan | None = None
-
-
 class StandardWorkflow:
     """Works through runs.
 
@@ -82,6 +72,7 @@ class StandardWorkflow:
         artifacts: ArtifactFolder,
         announce: Announce,
         *,
+        steps: Steps,
         rules: Rules,
     ) -> None:
         self._engine = engine
@@ -90,13 +81,9 @@ class StandardWorkflow:
         self._artifacts = artifacts
         self._announce = announce
         self._rules = rules
-        self._in_flight = InFlight()
+        self._steps = steps
         self._slots = asyncio.Semaphore(RUNS_AT_ONCE)
-        engine.register(WORKFLOW, self._work)
-
-    def withdraw(self, run_id: str) -> None:
-        """Ends what is in flight for a run that was cancelled."""
-        self._in_flight.withdraw(run_id)
+        engine.register(STANDARD, self._work)
 
     async def _work(self, run_id: str) -> None:
         try:
@@ -139,9 +126,9 @@ class StandardWorkflow:
     # the three kinds of step
 
     async def _plan(self, run_id: str) -> Outcome:
-        return await self._do(run_id, PLAN, self._rules.plan, self._make_plan)
+        return await self._steps.do(run_id, PLAN, self._rules.plan.retries, self._make_plan)
 
-    async def _make_plan(self, run: Run) -> _Made:
+    async def _make_plan(self, run: Run) -> Made:
         prompt, notes = prompts.plan_prompt(run.goal, run.backlog)
         tokens = prompts.plan_answer_tokens(run.backlog)
         schema = plan_schema(run.backlog)
@@ -151,25 +138,28 @@ class StandardWorkflow:
             if not plan.notes:
                 break
         artifact = await self._write(run, "plan.md", plan_markdown(run.goal, plan))
-        return _Made(artifact, (*notes, *plan.notes), plan)
+        steps = [self._step(*pair) for pair in enumerate(plan.items)]
+        remarks = (*notes, *plan.notes)
+        return Made(plan, artifact, lambda run: record.planned(record.noted(run, *remarks), steps))
 
     async def _execute(self, run_id: str, plan: Plan, index: int) -> Outcome:
         work = partial(self._make_product, plan, index)
-        return await self._do(run_id, step_name(index), self._rules.execute, work)
+        return await self._steps.do(run_id, step_name(index), self._rules.execute.retries, work)
 
-    async def _make_product(self, plan: Plan, index: int, run: Run) -> _Made:
+    async def _make_product(self, plan: Plan, index: int, run: Run) -> Made:
         prompt = prompts.execute_prompt(run.goal, plan, index)
         rule, tokens = self._rules.execute, prompts.EXECUTE_ANSWER
         text = await self._ask(run, step_name(index), rule, prompt, tokens)
         item = plan.items[index]
         name = product_name(index, item)
-        return _Made(await self._write(run, name, f"# {item.title}\n\n{_text_in(text, rule)}\n"))
+        text = f"# {item.title}\n\n{_text_in(text, rule)}\n"
+        return Made(artifact=await self._write(run, name, text))
 
     async def _review(self, run_id: str, plan: Plan, done: Sequence[int]) -> Outcome:
         work = partial(self._make_review, plan, done)
-        return await self._do(run_id, REVIEW, self._rules.review, work)
+        return await self._steps.do(run_id, REVIEW, self._rules.review.retries, work)
 
-    async def _make_review(self, plan: Plan, done: Sequence[int], run: Run) -> _Made:
+    async def _make_review(self, plan: Plan, done: Sequence[int], run: Run) -> Made:
         products = [await self._product(run, plan.items[index], index) for index in done]
         failures = len(plan.items) - len(done)
         prompt, notes = prompts.review_prompt(run.goal, products, failures)
@@ -177,49 +167,10 @@ class StandardWorkflow:
         text = _text_in(await self._ask(run, REVIEW, rule, prompt, tokens), rule)
         notes_in_file = "".join(f"> Note: {note}.\n\n" for note in (*run.notes, *notes))
         text = f"# Review notes\n\n{notes_in_file}{text}\n"
-        return _Made(await self._write(run, "review-notes.md", text), notes)
+        artifact = await self._write(run, "review-notes.md", text)
+        return Made(artifact=artifact, change=lambda run: record.noted(run, *notes))
 
     # what they share
-
-    async def _do(
-        self, run_id: str, step: str, rule: Rule, work: Callable[[Run], Awaitable[_Made]]
-    ) -> Outcome:
-        """The body of a recorded step: it never raises what an agent did."""
-        try:
-            return await self._in_flight.run(run_id, self._attempts(run_id, step, rule, work))
-        except Withdrawn:
-            return WITHDRAWN
-        except SutazaiError as failure:
-            error = well_formed(failure.as_dict())
-            await self._journal.change(
-                run_id, lambda run: record.failed(run, step, time.time(), error)
-            )
-            return Outcome(error=error)
-
-    async def _attempts(
-        self, run_id: str, step: str, rule: Rule, work: Callable[[Run], Awaitable[_Made]]
-    ) -> Outcome:
-        async def once() -> _Made:
-            run = await self._journal.change(
-                run_id, lambda run: record.started(run, step, time.time())
-            )
-            if run.state is not WorkState.RUNNING:
-                raise Withdrawn(run_id)
-            return await work(run)
-
-        async def stumbled(error: SutazaiError) -> None:
-            error_dict = well_formed(error.as_dict())
-            await self._journal.change(run_id, lambda run: record.stumbled(run, step, error_dict))
-
-        made = await attempt(once, rule.retries, stumbled)
-        await self._journal.change(run_id, lambda run: self._finished(run, step, made))
-        return Outcome(value=made.plan)
-
-    def _finished(self, run: Run, step: str, made: _Made) -> Run:
-        run = record.finished(run, step, time.time(), made.artifact, made.notes)
-        if made.plan is None:
-            return run
-        return record.planned(run, [self._step(*pair) for pair in enumerate(made.plan.items)])
 
     def _step(self, index: int, item: PlanItem) -> StepStatus:
         return StepStatus(

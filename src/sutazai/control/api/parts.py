@@ -18,6 +18,7 @@ from sutazai.fleet.explain import did_you_mean
 from sutazai.fleet.spec import Agent
 from sutazai.store import Revisions
 from sutazai.tasks.office import Office
+from sutazai.tasks.schedules.scheduler import Scheduler
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Parts:
     feed: EventFeed
     revisions: Revisions
     work: Office
+    schedules: Scheduler
     stopping: asyncio.Event
 
     def agent(self, name: str) -> Agent:

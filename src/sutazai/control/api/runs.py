@@ -1,4 +1,4 @@
-"""Runs of the standard workflow, their progress and what they wrote."""
+"""Runs of workflows, their progress and what they wrote."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from sutazai.control.api.parts import Parts, PartsDep
 from sutazai.control.api.streams import event_stream
 from sutazai.fleet.errors import NotFound
 from sutazai.fleet.work import Run, RunRequest, WorkState
+from sutazai.fleet.workflows import STANDARD
 from sutazai.wire import sse_event
 
 router = APIRouter(prefix="/runs", tags=["runs"])
@@ -20,9 +21,11 @@ router = APIRouter(prefix="/runs", tags=["runs"])
 
 @router.post("")
 async def start(parts: PartsDep, request: RunRequest) -> Run:
-    """Works through a goal or a backlog: plan, execute item by item, review."""
-    for agent in parts.work.run_desk.agents:
-        parts.agent(agent)
+    """Works through a goal or a backlog: plan, execute item by item, review; or through the steps
+    of a `workflow` of the fleet file, with its `input`."""
+    if request.workflow == STANDARD:
+        for agent in parts.work.run_desk.agents:
+            parts.agent(agent)
     return await parts.work.run_desk.start(request)
 
 

@@ -18,21 +18,22 @@ _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 
 def fleet_text(draft: Draft) -> str:
     """The fleet file."""
-    lines = [*(_comment(remark) for remark in draft.remarks), f"name: {draft.name}"]
+    lines = [*(remark_line(remark) for remark in draft.remarks), f"name: {draft.name}"]
     for section in ("backends", "agents", "services"):
         entries: list[Entry] = getattr(draft, section)
         if entries:
             lines += ["", f"{section}:"]
         for at, entry in enumerate(entries):
-            lines += ["" for _ in range(min(at, 1))] + list(_entry(entry))
+            lines += ["" for _ in range(min(at, 1))] + list(entry_lines(entry))
     return "\n".join(lines) + "\n"
 
 
-def _entry(entry: Entry) -> Iterator[str]:
+def entry_lines(entry: Entry) -> Iterator[str]:
+    """One entry of a section."""
     yield f"  {entry.name}:"
     yield from _keys(entry.keys, "    ")
     for remark in entry.remarks:
-        yield f"    {_comment(remark)}"
+        yield f"    {remark_line(remark)}"
 
 
 def _keys(keys: dict[str, Any], indent: str) -> Iterator[str]:
@@ -73,5 +74,6 @@ def _escaped(char: str) -> str:
     )
 
 
-def _comment(remark: str) -> str:
+def remark_line(remark: str) -> str:
+    """A comment."""
     return f"# {shown(remark, REMARK_MAX)}" if remark else "#"

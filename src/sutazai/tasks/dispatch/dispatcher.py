@@ -123,12 +123,22 @@ class Dispatcher:
                 still = True
                 due = time.time() + DATABASE_BACK
 
-    async def settle(self, ended: Sequence[Ended]) -> None:
-        """Writes down how attempts of others ended. Raises Unavailable."""
+    async def settle(self, ended: Sequence[Ended]) -> tuple[str, ...]:
+        """Writes down how attempts of others ended; the tasks that ended with them for good.
+
+        Raises Unavailable.
+        """
         nobody = Claiming(self.executor, self._crew, slots=0, limit=0)
         turned = await self._turns.turn(ended, nobody, time.time())
         await self._tell(turned)
         self._bell.ring()
+        return turned.ended
+
+    async def claim(self, claiming: Claiming) -> tuple[Claim, ...]:
+        """Takes tasks for somebody who does them elsewhere. Raises Unavailable."""
+        turned = await self._turns.turn((), claiming, time.time())
+        await self._tell(turned)
+        return turned.claims
 
     async def _turn(self) -> Turned:
         ended, self._ended = self._ended, []

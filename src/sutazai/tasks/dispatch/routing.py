@@ -6,7 +6,7 @@ Owns what it learns: how long each agent takes, as a moving mean.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sutazai.fleet.spec import Agent, Fleet
@@ -16,16 +16,20 @@ SMOOTHING = 0.2
 """What the newest duration weighs in the mean."""
 USUAL = 1.0
 """Seconds that an agent of which nothing is known is taken to need."""
+FETCHES = "fetches its tasks itself, and has not asked for this one yet"
 
 
 @dataclass(frozen=True)
 class Doer:
-    """What routing knows of an agent. ``capacity`` is how many tasks it takes at once."""
+    """What routing knows of an agent. ``capacity`` is how many tasks all its ``instances`` take at
+    once; ``pull`` says that it fetches them itself, whether it has registered or not."""
 
     name: str
     capacity: int
     weight: float
     lanes: tuple[str, ...]
+    instances: int = 1
+    pull: bool = False
 
 
 def doers(fleet: Fleet) -> dict[str, Doer]:
@@ -40,6 +44,8 @@ class Crew:
         self._members: Mapping[str, Doer] = {}
         self._lanes: dict[str, list[Doer]] = {}
         self._unable: Mapping[str, str] = {}
+        self._fetching: frozenset[str] = frozenset()
+        self._registered: frozenset[str] = frozenset()
         self._seconds: dict[str, float] = {}
         self.staff(members)
 
@@ -50,6 +56,17 @@ class Crew:
         for doer in members.values():
             for lane in doer.lanes:
                 self._lanes.setdefault(lane, []).append(doer)
+        self.fetch(self._registered)
+
+    def fetch(self, registered: Iterable[str]) -> None:
+        """Who has registered to fetch tasks; they are given none, nor are those declared so."""
+        self._registered = frozenset(registered)
+        declared = {name for name, doer in self._members.items() if doer.pull}
+        self._fetching = self._registered | declared
+
+    def member(self, name: str) -> Doer | None:
+        """What is known of an agent; None where the fleet has none of this name."""
+        return self._members.get(name)
 
     def rest(self, unable: Mapping[str, str]) -> None:
         """Who cannot work now, each with the reason."""
@@ -70,9 +87,17 @@ class Crew:
         """What somebody in the fleet can do."""
         return self._lanes.keys()
 
+    def fetches(self, name: str) -> bool:
+        """Whether an agent fetches its tasks, so that it is given none."""
+        return name in self._fetching
+
+    def who(self, lane: str) -> tuple[str, ...]:
+        """All that a task of ``lane`` may go to."""
+        return tuple(doer.name for doer in self._lanes.get(lane, ()))
+
     def closed(self, running: Mapping[str, int]) -> set[str]:
-        """Lanes of those who are full or unable, where nobody else can take over."""
-        busy = {*self._unable, *running}
+        """Lanes of those who are full or unable, where nobody else can be given a task."""
+        busy = {*self._unable, *self._fetching, *running}
         affected = {lane for name in busy if name in self._members for lane in self._of(name)}
         return {lane for lane in affected if not any(self._free(lane, running))}
 
@@ -97,10 +122,12 @@ class Crew:
             return f"the fleet has no {lane.replace(':', ' ')}"
         if any(self._free(lane, running)):
             return ""
-        return "; ".join(
-            f"{doer.name} {self._unable.get(doer.name) or _busy(running.get(doer.name, 0))}"
-            for doer in members[:3]
-        )
+        return "; ".join(f"{doer.name} {self._reason(doer.name, running)}" for doer in members[:3])
+
+    def _reason(self, name: str, running: Mapping[str, int]) -> str:
+        if name in self._unable:
+            return self._unable[name]
+        return FETCHES if name in self._fetching else _busy(running.get(name, 0))
 
     def _of(self, name: str) -> tuple[str, ...]:
         return self._members[name].lanes
@@ -109,7 +136,9 @@ class Crew:
         return (
             doer
             for doer in self._lanes.get(lane, ())
-            if doer.name not in self._unable and running.get(doer.name, 0) < doer.capacity
+            if doer.name not in self._unable
+            and doer.name not in self._fetching
+            and running.get(doer.name, 0) < doer.capacity
         )
 
     def _best(self, free: Sequence[Doer], before: str | None, load: Mapping[str, int]) -> str:
@@ -134,4 +163,4 @@ def _doer(name: str, agent: Agent) -> Doer:
         *(f"capability:{each}" for each in agent.capabilities),
     )
     instances = max(1, agent.replicas, agent.scale.max if agent.scale else 0)
-    return Doer(name, agent.concurrency * instances, agent.weight, lanes)
+    return Doer(name, agent.concurrency * instances, agent.weight, lanes, instances, agent.pull)

@@ -96,7 +96,7 @@ def run_html(run: dict[str, Any]) -> str:
         (
             escape(step["name"]),
             _state(step["state"]),
-            pieces.agent_link(step["agent"]),
+            _who(step["agent"]),
             escape(step["item"]),
             str(step["attempts"]),
             _took(step["started"], step["ended"]),
@@ -123,6 +123,11 @@ def run_html(run: dict[str, Any]) -> str:
 
 def _state(state: str) -> str:
     return f'<span class="state {COLOURS.get(state, "asleep")}">{escape(state)}</span>'
+
+
+def _who(name: str) -> str:
+    """Who does a step: an agent, or in words `a person` and `any with …`."""
+    return escape(name) if " " in name else pieces.agent_link(name)
 
 
 def _took(began: float | None, ended: float | None) -> str:

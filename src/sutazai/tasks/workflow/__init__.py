@@ -1,0 +1,1 @@
+"""Declared workflows: ``machine`` says what comes next and is pure, ``declared`` does it."""

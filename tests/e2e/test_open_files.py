@@ -1,0 +1,71 @@
+"""A shell that allows few open files is no bound for a fleet: it takes what it may have."""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.fleet import Fleet
+
+FEW = 256
+TINY = """
+name: tiny
+backends: {none: {url: "http://127.0.0.1:9"}}
+agents: {one: {temperature: hot, prompt: "Answer."}}
+"""
+
+
+class Frugal(Fleet):
+    """A fleet whose commands come from a shell with a low soft limit."""
+
+    def cli(self, *arguments: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+        words = [sys.executable, "-m", "sutazai.cli", *arguments, "--state", str(self.state)]
+        return subprocess.run(
+            ["sh", "-c", f'ulimit -Sn {FEW} && exec "$@"', "sh", *words],
+            env=self.environment,
+            timeout=timeout,
+            text=True,
+            capture_output=True,
+        )
+
+
+def soft_limit(pid: int) -> int:
+    lines = Path(f"/proc/{pid}/limits").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("Max open files")).split()[3])
+
+
+def module_of(pid: int) -> str:
+    words = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+    return next((word for word in words if word.startswith("sutazai.")), "")
+
+
+def test_up_raises_the_soft_limit_to_what_is_allowed(tmp_path: Path) -> None:
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if hard <= FEW:
+        pytest.skip(f"no more than {hard} files are allowed here at all")
+    (tmp_path / "fleet.yaml").write_text(TINY)
+    fleet = Frugal(tmp_path / "fleet.yaml")
+    try:
+        done = fleet.up()
+        assert done.returncode == 0, done.stdout + done.stderr
+        limits = {module_of(pid): soft_limit(pid) for pid in fleet.processes()}
+    finally:
+        fleet.stop()
+    for part in ("keeper", "host", "gateway", "control"):
+        assert limits[f"sutazai.{part}"] >= min(hard, 65536)
+
+
+def test_doctor_tells_of_what_is_allowed_rather_than_of_what_the_shell_set(tmp_path: Path) -> None:
+    (tmp_path / "fleet.yaml").write_text(TINY)
+    fleet = Frugal(tmp_path / "fleet.yaml")
+    try:
+        told = json.loads(fleet.cli("doctor", "--json", "-f", str(fleet.file)).stdout)
+    finally:
+        fleet.stop()
+    finding = next(one for one in told if one["subject"] == "open files")
+    assert str(FEW) not in finding["found"]
