@@ -22,7 +22,7 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from benchmarks.density import Bench, fleet_of
+from benchmarks.dense.house import Bench, fleet_of
 from sutazai.fleet.errors import ConnectFailed, SutazaiError
 from sutazai.fleet.status import HostStatus
 from sutazai.wire import Address, Client

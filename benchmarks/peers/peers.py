@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
 import sys
-import venv
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks.peers.environment import CACHE, environment
 from benchmarks.peers.process import LeftOut, Program, free_port
 from benchmarks.peers.upstream import MODEL
 from sutazai.fleet.declared import Dialect, Priority
 from sutazai.fleet.routes import BackendRoute, Key, Routes, TierRoute
 
 HERE = Path(__file__).parent
-CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sutazai-peers"
-"""Where the peers' environment is kept; LiteLLM with what it needs takes 750 MB."""
-
 MASTER_KEY = "sk-bench-0123456789abcdef0123456789abcdef"
 AGENTS = 16
 SLOTS = 4096  # queueing is measured elsewhere; here nobody waits
@@ -116,15 +111,7 @@ PEERS: dict[str, Callable[[Path, int], Program]] = {
 
 def _environment() -> Path:
     """The folder of the peers' programs; installed on first use. Raises LeftOut."""
-    wanted, done = HERE / "requirements.txt", CACHE / "installed"
-    if not done.exists() or done.read_text() != wanted.read_text():
-        print("installing the peers (once, some minutes) …", file=sys.stderr, flush=True)
-        venv.create(CACHE / "venv", with_pip=True, clear=True)
-        pip = [str(CACHE / "venv/bin/python"), "-m", "pip", "install", "--quiet", "-r", str(wanted)]
-        if subprocess.run(pip, check=False).returncode:
-            raise LeftOut("it could not be installed from the package index")
-        done.write_text(wanted.read_text())
-    return CACHE / "venv/bin"
+    return environment(CACHE, HERE / "requirements.txt")
 
 
 _NGINX = """\

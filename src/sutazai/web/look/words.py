@@ -11,6 +11,7 @@ CLASSES = {
     State.HEALTHY: "well",
     State.EXTERNAL: "well",
     State.ASLEEP: "asleep",
+    State.FROZEN: "asleep",
     State.STOPPED: "asleep",
     State.NOT_INSTALLED: "asleep",
     State.STARTING: "busy",
