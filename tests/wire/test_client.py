@@ -186,6 +186,34 @@ async def test_a_connection_that_the_server_has_closed_is_replaced(
     assert (len(server.requests), server.connections) == (3, 2)
 
 
+@pytest.mark.parametrize(("method", "times"), [("POST", 2), ("GET", 3)])
+async def test_work_that_a_server_of_ours_died_with_is_not_done_twice(
+    client: Client, tmp_path: Path, method: str, times: int
+) -> None:
+    """Only what may be repeated reaches a second server by a Unix socket."""
+    heads: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        if len(heads) != 2:
+            writer.write(OK)
+            await writer.drain()
+        if len(heads) == 1:
+            heads.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.close()
+
+    path = tmp_path / "s"
+    async with await asyncio.start_unix_server(serve, path):
+        address = Address.parse(f"unix:{path}")
+        await (await client.request(method, address, "/")).read()
+        if method == "POST":
+            with pytest.raises(PeerClosed):
+                await client.request(method, address, "/")
+        else:
+            assert await (await client.request(method, address, "/")).read() == b"ok"
+    assert len(heads) == times
+
+
 async def test_a_replacement_that_closes_too_is_an_error(
     client: Client, scripted: Callable[..., ScriptedServer]
 ) -> None:

@@ -72,7 +72,13 @@ class HostApi:
         return json_response({"revision": self._supervisor.desired.revision})
 
     async def _status(self, request: Request) -> Response:
-        units = await self._supervisor.statuses(memory=request.query.get("memory") == "1")
+        """All units, or those that `unit` names or that are in one of `states`."""
+        states = request.query.get("states")
+        units = await self._supervisor.statuses(
+            memory=request.query.get("memory") == "1",
+            states=None if states is None else states.split(","),
+            name=request.query.get("unit"),
+        )
         status = HostStatus(
             pid=os.getpid(),
             revision=self._supervisor.desired.revision,

@@ -8,6 +8,7 @@ import json
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
+from urllib.parse import urlencode
 
 from pydantic import ValidationError
 
@@ -94,7 +95,7 @@ class AgentCalls:
         """Agents that cannot work now, each with the reason. Raises any SutazaiError."""
         if self._host is None:
             return {}
-        units = (await self._status(self._host)).units
+        units = (await self._status(self._host, states=",".join(UNABLE))).units
         return {unit.name: UNABLE[unit.state] for unit in units if unit.state in UNABLE}
 
     async def exits(self) -> dict[str, float]:
@@ -108,13 +109,14 @@ class AgentCalls:
         """Has an agent that hangs started again, where it runs here. Raises any SutazaiError."""
         if self._host is None:
             return
-        units = (await self._status(self._host)).units
+        units = (await self._status(self._host, unit=agent)).units
         if any(unit.name == agent and unit.state is State.HEALTHY for unit in units):
             target = f"/units/{agent}/restart"
             await self._client.call("POST", self._host, target, timeout=ASKING)
 
-    async def _status(self, host: Address) -> HostStatus:
-        value = await self._client.call("GET", host, "/status", timeout=ASKING)
+    async def _status(self, host: Address, **narrowed: str) -> HostStatus:
+        target = f"/status?{urlencode(narrowed)}" if narrowed else "/status"
+        value = await self._client.call("GET", host, target, timeout=ASKING)
         try:
             return HostStatus.model_validate(value)
         except ValidationError as error:
@@ -167,7 +169,7 @@ class AgentCalls:
         if self._host is None:
             return None
         with contextlib.suppress(SutazaiError):  # only a better message is lost
-            units = (await self._status(self._host)).units
+            units = (await self._status(self._host, unit=agent)).units
             return next((unit.last_exit for unit in units if unit.name == agent), None)
         return None
 

@@ -189,7 +189,7 @@ class Office:
             if unable != self.crew.unable:
                 self.crew.rest(unable)
                 self.bell.ring()
-            await asyncio.sleep(LOOK_BUSY if self.dispatcher.working or unable else LOOK_IDLE)
+            await asyncio.sleep(LOOK_BUSY if self.dispatcher.working else LOOK_IDLE)
 
     async def _retire(self) -> None:
         await asyncio.sleep(RETIRE_FIRST)

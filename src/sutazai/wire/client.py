@@ -25,6 +25,10 @@ STALE_WINDOW = 1.0
 """Seconds within which a reused connection that closes is taken for one that was closed before the
 request came. Later the server may have begun with the work, which must not be done twice."""
 
+REPEATABLE = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})
+"""Methods that may reach a server twice. Others are sent again by TCP only, where servers of others
+close connections as they like; ours, behind Unix sockets, close none but those they die with."""
+
 _DEFAULT_TIMEOUT = Timeout()
 
 
@@ -35,7 +39,9 @@ class Sent:
     `drop` or `abandon`.
     """
 
-    __slots__ = ("_body", "_limit", "_out", "_pending", "_pool", "_started", "_timeout")
+    __slots__ = (
+        "_body", "_limit", "_out", "_pending", "_pool", "_repeatable", "_started", "_timeout"
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -46,8 +52,10 @@ class Sent:
         *,
         timeout: Timeout,
         limit: int,
+        repeatable: bool,
     ) -> None:
         self._pool = pool
+        self._repeatable = repeatable
         self._out = out
         self._body = body
         self._timeout = timeout
@@ -83,7 +91,7 @@ class Sent:
         connection = self._pending.connection
         soon = self._pool.time() - self._started < STALE_WINDOW
         stale = isinstance(error, PeerClosed) and not connection.fresh and connection.untouched
-        if not (stale and soon):
+        if not (stale and soon and self._repeatable):
             raise error
         connection = await self._pool.acquire(self._timeout.connect, fresh=True)
         self._pending = connection.ask(self._out, self._body, self._timeout)
@@ -130,7 +138,8 @@ class Client:
         """Send a request, and wait for the head of its response.
 
         An iterated ``body`` is sent while the response is awaited, and is closed in any case. A
-        kept connection that turns out to be closed is replaced once, where ``body`` is bytes.
+        kept connection that turns out to be closed is replaced once, where ``body`` is bytes and
+        the request may be repeated (see `REPEATABLE`).
 
         Raises BadInput for what cannot be sent, ConnectFailed, PeerClosed, BadPeer,
         DeadlineExceeded, and what the iterator raises.
@@ -140,7 +149,15 @@ class Client:
         pool = self._pool(address)
         out = plan_request(method, pool.route, target, headers, body)
         connection = pool.take_idle() or await pool.acquire(timeout.connect)
-        sent = Sent(pool, connection, out, body, timeout=timeout, limit=self._limits.body)
+        sent = Sent(
+            pool,
+            connection,
+            out,
+            body,
+            timeout=timeout,
+            limit=self._limits.body,
+            repeatable=method in REPEATABLE or address.scheme != "unix",
+        )
         try:
             return await sent.response()
         except BaseException:
@@ -165,7 +182,15 @@ class Client:
         pool = self._pool(address)
         out = plan_request(method, pool.route, target, headers, body)
         connection = pool.take_idle() or await pool.acquire(timeout.connect)
-        return Sent(pool, connection, out, body, timeout=timeout, limit=self._limits.body)
+        return Sent(
+            pool,
+            connection,
+            out,
+            body,
+            timeout=timeout,
+            limit=self._limits.body,
+            repeatable=method in REPEATABLE or address.scheme != "unix",
+        )
 
     async def call(
         self,

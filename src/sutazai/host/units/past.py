@@ -4,30 +4,34 @@ from __future__ import annotations
 
 import random
 import time
+from dataclasses import replace
 from typing import Any
 
 from sutazai.fleet.status import Exit
 from sutazai.host.events import Events
 from sutazai.host.units.backoff import Backoff
+from sutazai.host.units.pacing import Pace
 
 
 class Past:
     """The unwanted ends of one unit.
 
     Args:
-        patient: whether it is tried again for ever.
+        pace: that of all restarts of this host.
+        patient: whether it is tried again for ever, and never waits for others.
 
     Attributes:
         restarts: how often an instance ended though it should not.
         last_exit: how the last of those ended.
     """
 
-    def __init__(self, unit: str, events: Events, *, patient: bool) -> None:
+    def __init__(self, unit: str, events: Events, pace: Pace, *, patient: bool) -> None:
         self.restarts = 0
         self.last_exit: Exit | None = None
         self.backoff = Backoff(patient=patient)
         self._unit = unit
         self._events = events
+        self._pace = pace
 
     def forgive(self) -> None:
         """What was does not count any more."""
@@ -37,11 +41,15 @@ class Past:
         """An instance ended that had been in good health for so many seconds."""
         self.last_exit = exit_
         self.restarts += 1
+        now = time.monotonic()
         self.backoff = self.backoff.ended(
-            now=time.monotonic(),
+            now=now,
             healthy_for=healthy_for,
             jitter=random.random(),  # noqa: S311 (spreads restarts, guards nothing)
         )
+        if not (self.backoff.patient or self.backoff.failed):
+            start_at = self._pace.start_at(self.backoff.start_at, now=now)
+            self.backoff = replace(self.backoff, start_at=start_at)
         failed = self.backoff.failed
         outcome = "will not be started again" if failed else "is started again"
         self._events.add(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 
 from sutazai.fleet.desired import Desired, DesiredUnit, Kind
 from sutazai.fleet.errors import NotFound
@@ -21,6 +21,7 @@ from sutazai.host.instances.output import Log
 from sutazai.host.instances.records import Record
 from sutazai.host.memory import proportional
 from sutazai.host.units.lifecycle import Renewed
+from sutazai.host.units.pacing import Pace
 from sutazai.host.units.surroundings import Surroundings
 from sutazai.host.units.turns import Claim, Turns
 from sutazai.host.units.unit import Unit
@@ -68,6 +69,7 @@ class Supervisor:
             events=events,
             client=client,
             admission=admission,
+            pace=Pace(),
             swap_free=swap_free,
             renewed=self._renewed,
             claim=self._claim,
@@ -76,6 +78,7 @@ class Supervisor:
             changed=self._on_change,
         )
         self.desired = self._file.read()
+        self._wanted = self._by_name()
         admission.share_out(self.desired.plan)
 
     def begin(self) -> None:
@@ -93,11 +96,11 @@ class Supervisor:
         self._file.write(desired)
         self.desired = desired
         self._around.admission.share_out(desired.plan)
+        self._wanted = self._by_name()
         self._create_missing()
-        wanted = self._wanted
         for name, unit in list(self._units.items()):
-            if name in wanted:
-                unit.update(wanted[name])
+            if name in self._wanted:
+                unit.update(self._wanted[name])
             else:
                 unit.stop()
                 self._forget_if_ended(name)
@@ -126,11 +129,23 @@ class Supervisor:
                 f"there is no unit {name!r} on this machine", hint="sutazai agents list"
             ) from None
 
-    async def statuses(self, *, memory: bool) -> tuple[UnitStatus, ...]:
-        """All units as people see them; ``memory`` measures each process (about 1 ms each)."""
-        pids = [pid for unit in self._units.values() for pid in unit.pids]
-        pss = await proportional(pids) if memory else None
-        return tuple(unit.status(pss) for unit in self._units.values())
+    async def statuses(
+        self, *, memory: bool, states: Container[str] | None = None, name: str | None = None
+    ) -> tuple[UnitStatus, ...]:
+        """Units as people see them.
+
+        Args:
+            memory: measures each process (about 1 ms each).
+            states: those in one of these states alone.
+            name: the one of that name alone.
+        """
+        units = list(self._units.values())
+        if name is not None:
+            units = [unit for unit in units if unit.spec.name == name]
+        if states is not None:
+            units = [unit for unit in units if unit.state in states]
+        pss = await proportional([pid for one in units for pid in one.pids]) if memory else None
+        return tuple(unit.status(pss) for unit in units)
 
     async def stop_all(self) -> None:
         """Ends everything in order: agents, services, planes; dependents before what they need."""
@@ -145,8 +160,8 @@ class Supervisor:
         ranks = {name: STOP_ORDER.index(unit.spec.kind) for name, unit in self._units.items()}
         return stop_waves(needs, ranks)
 
-    @property
-    def _wanted(self) -> dict[str, DesiredUnit]:
+    def _by_name(self) -> dict[str, DesiredUnit]:
+        """All that is wanted, by name."""
         return {spec.name: spec for spec in (*self._planes, *self.desired.units)}
 
     def _create_missing(self) -> None:

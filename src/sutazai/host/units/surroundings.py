@@ -11,6 +11,7 @@ from sutazai.host.endpoints import Endpoints
 from sutazai.host.events import Events
 from sutazai.host.instances.launcher import Launcher
 from sutazai.host.units.lifecycle import Renewed
+from sutazai.host.units.pacing import Pace
 from sutazai.host.units.turns import Claim
 from sutazai.wire import Client
 
@@ -20,6 +21,7 @@ class Surroundings:
     """What units reach of their machine.
 
     Args:
+        pace: that of restarts.
         swap_free: tells how many bytes of swap are free.
         renewed: the dependencies with which a unit is to be restarted, as they are now.
         claim: tells how many of the instances that a unit lacks it may start now; it is poked when
@@ -35,6 +37,7 @@ class Surroundings:
     events: Events
     client: Client
     admission: Desk
+    pace: Pace
     swap_free: Callable[[], int]
     renewed: Callable[[DesiredUnit], tuple[Renewed, ...]]
     claim: Callable[[Claim], int]

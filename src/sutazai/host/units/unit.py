@@ -35,7 +35,8 @@ class Unit:
         self.spec = spec
         self.log = log
         self._around = around
-        self._past = Past(spec.name, around.events, patient=spec.kind is Kind.PLANE)
+        patient = spec.kind is Kind.PLANE
+        self._past = Past(spec.name, around.events, around.pace, patient=patient)
         self._running = Running(log, self._past, around, self._on_change)
         self._presence = Presence()
         self._withheld_for: list[str] = []
