@@ -49,7 +49,7 @@ def test_every_stable_port_is_listened_on_in_requests_that_the_keeper_takes() ->
     batches = listener_batches(fleet)
 
     assert [len(batch) for batch in batches] == [LISTENERS_AT_ONCE, 253 - LISTENERS_AT_ONCE]
-    assert [each["name"] for each in batches[0][:3]] == ["control", "gateway", "agent:a0"]
+    assert [each["name"] for each in batches[0][:3]] == ["control", "web", "gateway"]
     ports = [each["port"] for batch in batches for each in batch]
     assert len(set(ports)) == len(ports)
 

@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -135,9 +136,17 @@ def events(fleet: Fleet, kind: str) -> list[dict[str, Any]]:
     return [event for event in map(json.loads, lines) if event["kind"] == kind]
 
 
+def at_rest(fleet: Bounded) -> bool:
+    """Whether no process of the fleet, as one that still imports its code, takes more and more."""
+    before = fleet.used
+    time.sleep(2.0)
+    return abs(fleet.used - before) < 2 * 1024**2
+
+
 @pytest.mark.timeout(400)
 def test_the_lowest_idle_agents_give_way_and_all_comes_back(fleet: Bounded) -> None:
     before = pids(fleet)
+    eventually(lambda: at_rest(fleet), 60, "all that starts has started")
     enough = int(0.88 * BOUND) - fleet.used
     with stress(fleet, enough):
         eventually(lambda: events(fleet, "pressure-suspend"), 60, "agents are suspended")
