@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sutazai.fleet.fit import Machine, llm_memory, reserved_memory, running_shares
+from sutazai.fleet.fit import PLANES, Machine, llm_memory, reserved_memory, running_shares
 from sutazai.fleet.problems import Severity
 from sutazai.fleet.serving import EmbeddedLlm
 from sutazai.fleet.spec import MIB, Fleet
@@ -27,10 +27,10 @@ def test_hot_agents_services_the_llm_and_the_reserve_add_up() -> None:
 
     assert (error.line, error.path) == (2, "memory.total")
     assert error.message == (
-        "the fleet needs 10.2GiB of memory and may use 8GiB: hot agents (40) 5GiB, services (1) "
-        "3GiB, embedded LLM 968.8MiB, SutazAI itself 256MiB, reserve 1GiB"
+        "the fleet needs 10.3GiB of memory and may use 8GiB: hot agents (40) 5GiB, services (1) "
+        "3GiB, embedded LLM 968.8MiB, SutazAI itself 320MiB, reserve 1GiB"
     )
-    assert error.hint == "set `temperature: warm` for 18 of the hot agents to save 2.2GiB"
+    assert error.hint == "set `temperature: warm` for 19 of the hot agents to save 2.4GiB"
     assert found(text, Machine(11 * GIB, 64))[0].severity is Severity.WARNING
 
 
@@ -47,7 +47,7 @@ def test_the_plan_s_total_bounds_a_larger_machine() -> None:
 
     (error,) = told(found(text, Machine(64 * GIB, 8)))
 
-    assert "error 2:17 the fleet needs 3.2GiB of memory and may use 2GiB" in error
+    assert "error 2:17 the fleet needs 3.3GiB of memory and may use 2GiB" in error
 
 
 def test_a_total_beyond_the_machine_is_warned_about_but_not_what_firmware_keeps() -> None:
@@ -75,7 +75,7 @@ services:
     )
 
     assert running_shares(fleet) == []
-    assert reserved_memory(fleet) == 256 * MIB + fleet.memory.reserve
+    assert reserved_memory(fleet) == PLANES + fleet.memory.reserve
 
 
 def test_what_somebody_else_runs_on_this_machine_counts() -> None:

@@ -15,8 +15,8 @@ from sutazai.fleet.serving import Backend, EmbeddedLlm
 from sutazai.fleet.spec import MIB, Agent, Fleet, Pool, Runtime, Service, Temperature
 from sutazai.fleet.units import format_size
 
-PLANES = 256 * MIB
-"""What keeper, host, gateway, control and zygote take together."""
+PLANES = 320 * MIB
+"""What keeper, host, gateway, control, dashboard and zygote take together."""
 
 CORES_OVERBOOKED = 4
 """How many times over the cores may be promised. Beyond, a unit gets less than a quarter of what it
