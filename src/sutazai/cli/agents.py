@@ -9,11 +9,12 @@ import typer
 from rich.text import Text
 
 from sutazai.cli.agent_view import agent_view
-from sutazai.cli.client import Control, with_control
+from sutazai.cli.client import with_control
 from sutazai.cli.console import console
 from sutazai.cli.options import AgentArgument, JsonOption, StateOption
 from sutazai.cli.output import print_json
 from sutazai.cli.status_view import agents_table, status_document
+from sutazai.client import Control
 
 app = typer.Typer(no_args_is_help=True, help="List, show, start, stop agents and read their logs.")
 

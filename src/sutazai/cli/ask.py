@@ -8,9 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
-from sutazai.cli.client import Control, with_control
+from sutazai.cli.client import with_control
 from sutazai.cli.options import AgentArgument, JsonOption, StateOption
 from sutazai.cli.output import print_json
+from sutazai.client import Control
 from sutazai.fleet.errors import BadInput, BadPeer, SutazaiError, from_dict
 from sutazai.fleet.work import Invocation, Result
 from sutazai.wire import SseEvent

@@ -7,7 +7,7 @@ import os
 import subprocess
 from dataclasses import replace
 
-from sutazai.cli.client import Control, connected
+from sutazai.cli.client import connected
 from sutazai.cli.config import read_config
 from sutazai.cli.console import console
 from sutazai.cli.follow import event_line, follow_events, recent_events
@@ -15,6 +15,7 @@ from sutazai.cli.output import FAILED, print_error, print_warning
 from sutazai.cli.readiness import Progress, hot_agents, wait_until_settled
 from sutazai.cli.stop_view import stop_shown
 from sutazai.cli.up_view import ShownProgress, print_next, print_places, print_ready, print_trouble
+from sutazai.client import Control
 from sutazai.fleet.errors import DeadlineExceeded, NotRunning, SutazaiError
 from sutazai.fleet.places import Places
 from sutazai.fleet.spec import Fleet

@@ -14,10 +14,11 @@ import typer
 from sutazai.cli.chaos.doing import Deed, Doer, describe
 from sutazai.cli.chaos.ledger import Ledger
 from sutazai.cli.chaos.victims import Victims
-from sutazai.cli.client import Control, with_control
+from sutazai.cli.client import with_control
 from sutazai.cli.gateway_link import connected
 from sutazai.cli.options import JsonOption, StateOption
 from sutazai.cli.output import FAILED, print_json
+from sutazai.client import Control
 from sutazai.fleet.chaos import Action, Chaos, Connections, parse_chaos, random_chaos
 from sutazai.fleet.errors import BadInput, NotFound
 from sutazai.fleet.ids import new_tag

@@ -15,8 +15,6 @@ from sutazai.fleet.errors import ConnectFailed, Unavailable
 from sutazai.fleet.places import Places
 from sutazai.wire import Address, Client
 
-__all__ = ["Control", "connected", "with_control"]
-
 T = TypeVar("T")
 
 

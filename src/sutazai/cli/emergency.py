@@ -6,12 +6,13 @@ from typing import Annotated
 
 import typer
 
-from sutazai.cli.client import Control, with_control
+from sutazai.cli.client import with_control
 from sutazai.cli.console import console
 from sutazai.cli.emergency_restart import RESTART_WITHIN, restart_fleet
 from sutazai.cli.emergency_view import clean_view, cpu_view, memory_view
 from sutazai.cli.options import JsonOption, StateOption
 from sutazai.cli.output import print_json
+from sutazai.client import Control
 from sutazai.fleet.emergency import CleanUp, MemoryRelief, Throttling
 from sutazai.fleet.errors import BadInput
 from sutazai.fleet.units import parse_duration

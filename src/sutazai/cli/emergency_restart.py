@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sutazai.cli import fleets
-from sutazai.cli.client import Control, connected
+from sutazai.cli.client import connected
 from sutazai.cli.console import console
 from sutazai.cli.emergency_view import outcome_view, plan_view
 from sutazai.cli.output import print_json
+from sutazai.client import Control
 from sutazai.fleet.emergency import RestartPlan, Smoke
 from sutazai.fleet.errors import DeadlineExceeded, NotRunning, SutazaiError
 from sutazai.fleet.places import Places

@@ -6,11 +6,12 @@ from typing import Annotated
 
 import typer
 
-from sutazai.cli.client import Control, with_control
+from sutazai.cli.client import with_control
 from sutazai.cli.console import console
 from sutazai.cli.follow import event_line, follow_events, recent_events
 from sutazai.cli.options import JsonOption, StateOption
 from sutazai.cli.output import print_json_line
+from sutazai.client import Control
 from sutazai.fleet.status import Event
 
 app = typer.Typer()

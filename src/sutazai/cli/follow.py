@@ -8,9 +8,9 @@ from contextlib import aclosing
 
 from rich.text import Text
 
-from sutazai.cli.client import Control
 from sutazai.cli.console import clock, plain
 from sutazai.cli.fleets import is_running
+from sutazai.client import Control
 from sutazai.fleet.errors import DeadlineExceeded, NotRunning, PeerClosed, Unavailable
 from sutazai.fleet.status import Event
 

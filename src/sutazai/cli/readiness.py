@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sutazai.cli.client import Control
+from sutazai.client import Control
 from sutazai.fleet.desired import Kind
 from sutazai.fleet.errors import Failed, SutazaiError
 from sutazai.fleet.places import Places

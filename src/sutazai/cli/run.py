@@ -17,12 +17,13 @@ from rich.console import Console
 from rich.live import Live
 
 from sutazai.cli import fleets
-from sutazai.cli.client import Control, connected
+from sutazai.cli.client import connected
 from sutazai.cli.console import console
 from sutazai.cli.follow import LOST, ask_again_soon
 from sutazai.cli.options import JsonOption, StateOption
 from sutazai.cli.output import FAILED, INTERRUPTED, print_json
 from sutazai.cli.run_view import ENDED, StepLines, print_outcome, run_view
+from sutazai.client import Control
 from sutazai.fleet.errors import BadInput, SutazaiError
 from sutazai.fleet.places import Places
 from sutazai.fleet.work import Run, RunRequest, WorkState

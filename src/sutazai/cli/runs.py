@@ -10,11 +10,12 @@ from urllib.parse import quote
 import typer
 
 from sutazai.cli import fleets
-from sutazai.cli.client import Control, with_control
+from sutazai.cli.client import with_control
 from sutazai.cli.console import console
 from sutazai.cli.options import JsonOption, StateOption
 from sutazai.cli.output import print_json
 from sutazai.cli.run_view import print_outcome, run_view, runs_table
+from sutazai.client import Control
 from sutazai.fleet.work import Run
 
 app = typer.Typer(no_args_is_help=True, help="Look at runs, present and past.")

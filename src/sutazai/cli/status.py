@@ -9,11 +9,12 @@ from typing import Annotated
 import typer
 from rich.live import Live
 
-from sutazai.cli.client import Control, with_control
+from sutazai.cli.client import with_control
 from sutazai.cli.console import console
 from sutazai.cli.options import JsonOption, StateOption
 from sutazai.cli.output import print_json
 from sutazai.cli.status_view import status_document, status_view, watch_view
+from sutazai.client import Control
 from sutazai.fleet.errors import BadInput
 
 WATCH_EVERY = 2.0

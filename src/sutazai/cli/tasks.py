@@ -10,12 +10,13 @@ from typing import Annotated, Any
 
 import typer
 
-from sutazai.cli.client import Control, with_control
+from sutazai.cli.client import with_control
 from sutazai.cli.console import console
 from sutazai.cli.follow import LOST, ask_again_soon
 from sutazai.cli.options import JsonOption, StateOption
 from sutazai.cli.output import FAILED, print_json
 from sutazai.cli.tasks_view import task_view, tasks_table
+from sutazai.client import Control
 from sutazai.fleet.declared import Priority
 from sutazai.fleet.errors import BadInput, DeadlineExceeded
 from sutazai.fleet.units import parse_duration

@@ -16,8 +16,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sutazai.cli.client import Control
 from sutazai.cli.top_figures import Llm, Look, Processors
+from sutazai.client import Control
 from sutazai.fleet.errors import SutazaiError
 from sutazai.fleet.places import Places
 from sutazai.fleet.status import HostStatus

@@ -7,11 +7,12 @@ from typing import Annotated
 import typer
 from pydantic import TypeAdapter
 
-from sutazai.cli.client import Control, with_control
+from sutazai.cli.client import with_control
 from sutazai.cli.console import console
 from sutazai.cli.options import JsonOption, StateOption
 from sutazai.cli.output import print_json
 from sutazai.cli.workflows_view import workflow_view, workflows_table
+from sutazai.client import Control
 from sutazai.fleet.workflows import Workflow
 
 app = typer.Typer(no_args_is_help=True, help="Look at the workflows of the fleet file.")

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import count, cycle
 
-from sutazai.cli.client import Control
+from sutazai.client import Control
 from sutazai.fleet.errors import NotFound, SutazaiError
 from sutazai.fleet.work import Task, WorkState
 

@@ -7,9 +7,9 @@ import os
 from dataclasses import dataclass
 from random import Random
 
-from sutazai.cli.client import Control
 from sutazai.cli.keeper_link import ask_keeper
 from sutazai.cli.sweep import mark_of, marked
+from sutazai.client import Control
 from sutazai.fleet.chaos import AGENTS
 from sutazai.fleet.errors import SutazaiError
 from sutazai.fleet.status import FleetStatus, State, UnitStatus
