@@ -11,6 +11,7 @@ from pathlib import Path
 
 from nicegui import ui
 
+from sutazai.fleet.errors import SutazaiError
 from sutazai.web.feed import Feed, View
 from sutazai.web.look.words import ago
 
@@ -80,6 +81,17 @@ class Updates:
     def show(self, show: Show) -> None:
         """``show`` is called with each new view."""
         self._shows.append(show)
+
+    def ask(self, place: ui.html, asked: Callable[[], Awaitable[str]]) -> None:
+        """Shows in ``place`` the HTML that ``asked`` gives at each update, or why it cannot."""
+
+        async def show(_view: View) -> None:
+            try:
+                place.set_content(await asked())
+            except SutazaiError as error:
+                place.set_content(f'<p class="notice">{html.escape(error.message)}</p>')
+
+        self.show(show)
 
     async def update(self) -> None:
         """Looks, and shows what there is."""

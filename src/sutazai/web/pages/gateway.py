@@ -8,9 +8,8 @@ from typing import Any
 from nicegui import ui
 
 from sutazai.client import Control
-from sutazai.fleet.errors import SutazaiError
 from sutazai.fleet.units import format_duration
-from sutazai.web.feed import Feed, View
+from sutazai.web.feed import Feed
 from sutazai.web.look import pieces
 from sutazai.web.look.page import page
 from sutazai.web.look.words import clock
@@ -29,18 +28,15 @@ def install(feed: Feed, control: Control) -> None:
             ui.html("<h1>Gateway</h1>", sanitize=False)
             shown = ui.html("", sanitize=False).classes("w-full")
 
-        async def show(_view: View) -> None:
-            try:
-                stats = await control.get("/gateway/stats")
-                queue = await control.get("/gateway/queue", limit=QUEUE_SHOWN)
-                backends = await control.get("/gateway/backends")
-                calls = await control.get("/gateway/calls", limit=CALLS_SHOWN)
-            except SutazaiError as error:
-                shown.set_content(f'<p class="notice">{escape(error.message)}</p>')
-                return
-            shown.set_content(gateway_html(stats, queue, backends, calls))
+        async def asked() -> str:
+            return gateway_html(
+                await control.get("/gateway/stats"),
+                await control.get("/gateway/queue", limit=QUEUE_SHOWN),
+                await control.get("/gateway/backends"),
+                await control.get("/gateway/calls", limit=CALLS_SHOWN),
+            )
 
-        updates.show(show)
+        updates.ask(shown, asked)
 
 
 def gateway_html(

@@ -9,9 +9,8 @@ from urllib.parse import quote
 from nicegui import ui
 
 from sutazai.client import Control
-from sutazai.fleet.errors import SutazaiError
 from sutazai.fleet.units import format_duration
-from sutazai.web.feed import Feed, View
+from sutazai.web.feed import Feed
 from sutazai.web.look import pieces
 from sutazai.web.look.page import page
 from sutazai.web.look.words import clock
@@ -30,16 +29,11 @@ def install(feed: Feed, control: Control) -> None:
             ui.html("<h1>Work</h1>", sanitize=False)
             shown = ui.html("", sanitize=False).classes("w-full")
 
-        async def show(_view: View) -> None:
-            try:
-                runs = await control.get("/runs", limit=SHOWN)
-                tasks = await control.get("/tasks", limit=SHOWN)
-            except SutazaiError as error:
-                shown.set_content(f'<p class="notice">{escape(error.message)}</p>')
-                return
-            shown.set_content(work_html(runs, tasks))
+        async def asked() -> str:
+            runs = await control.get("/runs", limit=SHOWN)
+            return work_html(runs, await control.get("/tasks", limit=SHOWN))
 
-        updates.show(show)
+        updates.ask(shown, asked)
 
     @ui.page("/work/runs/{run_id}")
     async def run(run_id: str) -> None:
@@ -48,13 +42,10 @@ def install(feed: Feed, control: Control) -> None:
             ui.html(f"<h1>Run {escape(run_id)}</h1>", sanitize=False)
             shown = ui.html("", sanitize=False).classes("w-full")
 
-        async def show(_view: View) -> None:
-            try:
-                shown.set_content(run_html(await control.get(f"/runs/{quote(run_id)}")))
-            except SutazaiError as error:
-                shown.set_content(f'<p class="notice">{escape(error.message)}</p>')
+        async def asked() -> str:
+            return run_html(await control.get(f"/runs/{quote(run_id)}"))
 
-        updates.show(show)
+        updates.ask(shown, asked)
 
 
 def work_html(runs: list[dict[str, Any]], tasks: list[dict[str, Any]]) -> str:
