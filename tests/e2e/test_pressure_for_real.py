@@ -24,6 +24,8 @@ from tests.host.limits.kernels import real_parents
 
 MIB = 1024**2
 BOUND = 1536 * MIB
+HEALTH_INTERVAL = 10.0
+"""Seconds, the default of the fleet file."""
 HOARD = 48
 """MiB that each agent holds, so that ending some of them is felt."""
 LOW = [f"low-{number}" for number in range(6)]
@@ -137,10 +139,14 @@ def events(fleet: Fleet, kind: str) -> list[dict[str, Any]]:
 
 
 def at_rest(fleet: Bounded) -> bool:
-    """Whether no process of the fleet, as one that still imports its code, takes more and more."""
+    """Whether every agent is known to be idle, and no process still takes more and more.
+
+    Who is idle is learned when its health is asked for, so after two rounds at the latest.
+    """
     before = fleet.used
     time.sleep(2.0)
-    return abs(fleet.used - before) < 2 * 1024**2
+    rested = time.time() - max(event["at"] for event in events(fleet, "started"))
+    return rested > 2 * HEALTH_INTERVAL and abs(fleet.used - before) < 2 * MIB
 
 
 @pytest.mark.timeout(400)

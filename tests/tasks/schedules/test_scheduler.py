@@ -12,7 +12,7 @@ import pytest
 
 from sutazai.fleet.errors import NotFound
 from sutazai.fleet.scheduling import Schedule, ScheduledRun, ScheduledTask
-from sutazai.fleet.work import WorkState
+from sutazai.fleet.work import TaskRequest, WorkState
 from sutazai.tasks.schedules.scheduler import Scheduler
 from tests.tasks.conftest import Workplace
 from tests.tasks.peers import Body
@@ -30,9 +30,9 @@ def hourly(**more: Any) -> dict[str, Schedule]:
 class Gate:
     """An agent that works until it is let go."""
 
-    def __init__(self, workplace: Workplace) -> None:
+    def __init__(self, workplace: Workplace, agent: str = "helper") -> None:
         self.open = asyncio.Event()
-        workplace.gateway.agents["helper"] = self._work
+        workplace.gateway.agents[agent] = self._work
 
     async def _work(self, body: Body) -> Any:
         await self.open.wait()
@@ -138,14 +138,16 @@ async def test_what_was_missed_while_nothing_ran(
 
 
 async def test_heavy_work_begins_in_its_window_or_not_at_all(workplace: Workplace) -> None:
-    desk = Desk(workplace, hourly(between="03:00-04:15"))
-    Gate(workplace)
+    queued = ScheduledTask(agent="anna", input="behind what she has in hand")
+    desk = Desk(workplace, hourly(between="03:00-04:15", task=queued))
+    Gate(workplace, "anna")
+    first = await workplace.task_desk.submit(TaskRequest(agent="anna", input="in hand"))
     for hours in (0.0, 0.5, 1.4):
         await desk.at(hours)
-    assert await desk.tasks() == []
+    assert [task.id for task in await desk.tasks()] == [first.id]
     assert (await desk.scheduler.get("nightly")).next[0] == START + 1.5 * HOUR
     await desk.at(1.5)
-    (task,) = await desk.tasks()
+    _, task = await desk.tasks()
     assert task.expires == pytest.approx(task.created + 1.25 * HOUR)
 
 
