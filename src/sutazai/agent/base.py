@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Coroutine, Mapping
+from functools import cached_property
 from typing import Any, ClassVar, TypeVar, overload
 
 from sutazai.agent.giving import give
@@ -33,7 +34,6 @@ class Agent:
         prompt: what the fleet file tells the agent to be.
         options: the author's own part of the fleet file.
         llm: the fleet's models.
-        log: goes to the agent's log, with its level.
     """
 
     def __init__(self, identity: Identity, client: Client) -> None:
@@ -44,10 +44,17 @@ class Agent:
         self.prompt = identity.prompt
         self.options: Mapping[str, Any] = identity.options
         self.llm = Llm(identity, client)
-        self.log = logging.getLogger(identity.agent)
         self._client = client
-        self._mail = Mail(identity, client)
         self._loop = asyncio.get_running_loop()
+
+    @cached_property
+    def log(self) -> logging.Logger:
+        """Goes to the agent's log, with its level."""
+        return logging.getLogger(self.name)
+
+    @cached_property
+    def _mail(self) -> Mail:
+        return Mail(self.identity, self._client)
 
     _handlers: ClassVar[Mapping[str, str]] = {}
 

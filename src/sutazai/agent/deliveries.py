@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from sutazai.agent.base import Agent
+from sutazai.agent.bounded import within
 from sutazai.agent.messages import VERSION, Message, current_message
 from sutazai.agent.work import Workshop
 from sutazai.fleet.errors import (
@@ -114,8 +115,7 @@ class Deliveries:
         self._at_work.add(message.id)
         self._workshop.begin()
         try:
-            async with asyncio.timeout(seconds):
-                return await self._call(message)
+            return await within(seconds, self._call(message))
         except SutazaiError:
             raise
         except TimeoutError as cause:

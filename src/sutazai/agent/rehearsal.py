@@ -14,6 +14,7 @@ import os
 import signal
 import socket
 from collections.abc import AsyncIterator
+from itertools import repeat
 
 from sutazai.agent.identity import Identity
 from sutazai.agent.process import heed_sigterm, new_loop, serve, set_up_logging
@@ -21,41 +22,54 @@ from sutazai.wire import Address, Client, Request, Response, Server, sse_event
 
 TIMES = 40
 """A function is specialised after 8 calls, and each place in it after some more."""
+ROLE = "sutazai.agent.role:RoleAgent"
+OPTIONS = {
+    "agent": "rehearsal",
+    "version": "",
+    "prompt": "",
+    "tier": "standard",
+    "concurrency": 4,
+    "options": {},
+    "sampling": {"temperature": 0.4, "max_tokens": 512},
+}
 
 
-def rehearse(folder: str) -> None:
-    """Serves health checks and tasks of a role agent against a model that says a few words.
+def rehearse(folder: str, times: int) -> None:
+    """Starts a role agent ``times``, and has it serve as many health checks and tasks, against a
+    model that says a few words.
 
     ``folder`` takes the two sockets for as long as it lasts.
     """
     set_up_logging()
     heed_sigterm()
     stage = f"{folder}/rehearsal-{os.getpid()}"
-    try:
+    for tasks in (*repeat(1, times - 1), times):
         with asyncio.Runner(loop_factory=new_loop) as runner:
-            runner.run(_play(f"{stage}-llm", f"{stage}-agent"))
-    finally:
-        os.unlink(f"{stage}-agent")
+            runner.run(_play(f"{stage}-llm", f"{stage}-agent", tasks))
 
 
-async def _play(llm_path: str, agent_path: str) -> None:
+async def _play(llm_path: str, agent_path: str, tasks: int) -> None:
     llm = Server(_answer)
     await llm.listen_unix(llm_path, "llm")
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(agent_path)
     listener.listen()
-    identity = Identity(agent="rehearsal", instance="rehearsal-1", gateway=f"unix:{llm_path}")
+    options = {**OPTIONS, "gateway": f"unix:{llm_path}"}
+    identity = Identity.from_options(options, instance="rehearsal-1", entry=ROLE, key="none")
     agent = asyncio.create_task(serve(identity, listener), name="rehearsal")
-    await _ask(Address.parse(f"unix:{agent_path}"))
+    try:
+        await _ask(Address.parse(f"unix:{agent_path}"), tasks)
+    finally:
+        os.unlink(agent_path)
     signal.raise_signal(signal.SIGTERM)
     await agent
     await llm.close(grace=1.0)
 
 
-async def _ask(agent: Address) -> None:
+async def _ask(agent: Address, tasks: int) -> None:
     body = json.dumps({"input": "rehearse", "schema": {"type": "string"}}).encode()
     async with Client() as client:
-        for number in range(TIMES):
+        for number in range(tasks):
             await client.call("GET", agent, "/health")
             headers = [("accept", "text/event-stream")] if number % 2 else []
             response = await client.request("POST", agent, "/invoke", headers=headers, body=body)

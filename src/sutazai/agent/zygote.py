@@ -23,10 +23,12 @@ import sys
 import threading
 import traceback
 from dataclasses import asdict
+from functools import partial
 
 from sutazai.agent import life
+from sutazai.agent.packing import fill_holes, pack_code
 from sutazai.agent.preload import Fitness, Verdict, preload
-from sutazai.agent.rehearsal import rehearse
+from sutazai.agent.rehearsal import TIMES, rehearse
 from sutazai.fleet.errors import SutazaiError
 
 REQUEST_MAX = 192 * 1024
@@ -38,7 +40,8 @@ def main() -> None:
     host = socket.socket(fileno=int(sys.argv[1]))
     life.name_process("zygote")
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    rehearse(sys.argv[2])
+    pack_code(partial(rehearse, sys.argv[2], 2))
+    rehearse(sys.argv[2], TIMES)
     if threading.active_count() != 1:
         raise SutazaiError("an import started a thread: instances cannot be forked from here")
     _serve(host, Verdict(Fitness.FIT))
@@ -68,7 +71,7 @@ def _serve(host: socket.socket, verdict: Verdict) -> None:
 
 def _freeze() -> None:
     """Puts all that is imported out of the collector's reach, so that forks go on sharing it."""
-    gc.collect()
+    fill_holes()
     gc.freeze()
     gc.disable()
 

@@ -28,6 +28,9 @@ MODULE = "sutazai.agent.zygote"
 FORK_DEADLINE = 10.0
 START_DEADLINE = 30.0
 ANSWER_MAX = 4096
+FORM = 2
+"""Version of Python's form in which no string is one that is there already, whose memory the new
+process would otherwise share."""
 ENVIRONMENT = {
     **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
     "UV_USE_IO_URING": "0",
@@ -156,7 +159,7 @@ class Zygote:
         return verdict
 
     async def _send(self, request: dict[str, Any], descriptors: Sequence[int]) -> None:
-        message = marshal.dumps(request)
+        message = marshal.dumps(request, FORM)
         while self._socket is not None:
             try:
                 socket.send_fds(self._socket, [message], descriptors)
