@@ -3,12 +3,12 @@
     python -m benchmarks.crashloop [--json OUT] [--crashing N] [--good N] [--seconds S]
 
 A real fleet. The good agents are asked through their front doors at a fixed rate, whatever the
-answers take: first while all others sleep, then while those crash. A quarter each of these ends
-at once, ends after a second, cannot be imported, and is killed at its memory limit. All are
-started at the same moment, and watched for ``--seconds``.
+answers take: while all others sleep, then while those crash, and once more when they have been
+stopped. A quarter each of these ends at once, ends after a second, cannot be imported, and is
+killed at its memory limit. All are started at the same moment, and watched for ``--seconds``.
 
-- ``quiet_ms``, ``looping_ms``: latency of the good agents' answers, p50 and p99; ``ratio`` of the
-  two p99.
+- ``quiet_ms``, ``looping_ms``: latency of the good agents' answers, p50 and p99 (quiet is before
+  and after, for what else the machine does changes meanwhile); ``ratio`` of the two p99.
 - ``unanswered``: requests without an answer; ``good_restarts``: restarts of good agents.
 - ``host_cpu``: cores that the host kept busy meanwhile; ``zygotes_lost``: what forks for it and
   had to be replaced.
@@ -55,10 +55,12 @@ async def measure(many: int, few: int, seconds: float) -> dict[str, Any]:
         used, status = cpu_seconds(host) - before, await bench.status()
         memory_after = pss_of(host)
         left = Leavings.of(bench, await _stopped(bench, list(bad)))
+        async with ask_steadily(client, asked, bench.key()) as after:
+            await asyncio.sleep(QUIET)
     return {
         "crashing": many,
         "good": few,
-        **_answers(quiet, looping),
+        **_answers(quiet + after, looping),
         "good_restarts": sum(one.restarts for one in status.units if one.name in well),
         "host_cpu": round(used / seconds, 3),
         "zygotes_lost": len(zygotes - bench.zygotes()),

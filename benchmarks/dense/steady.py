@@ -27,6 +27,13 @@ class Asked:
     unanswered: int = 0
     seconds: list[float] = field(default_factory=list)
 
+    def __add__(self, other: Asked) -> Asked:
+        return Asked(
+            self.sent + other.sent,
+            self.unanswered + other.unanswered,
+            self.seconds + other.seconds,
+        )
+
     def milliseconds(self) -> dict[str, float]:
         cuts = statistics.quantiles(self.seconds, n=100, method="inclusive")
         return {"p50": round(1000 * cuts[49], 2), "p99": round(1000 * cuts[98], 2)}

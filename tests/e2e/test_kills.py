@@ -151,7 +151,7 @@ def pids(fleet: Fleet) -> dict[str, int]:
 
 def has_zygote(fleet: Fleet) -> bool:
     if "zygote" not in pids(fleet):
-        fleet.must("agents", "restart", SPARE)
+        fleet.cli("agents", "restart", SPARE)  # refused while a new host does not listen yet
     return is_whole(fleet) and "zygote" in pids(fleet)
 
 

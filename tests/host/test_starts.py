@@ -15,6 +15,7 @@ import pytest
 from sutazai.fleet.desired import Probe
 from sutazai.fleet.spec import Temperature
 from sutazai.fleet.status import State, UnitStatus
+from sutazai.host.units.turns import OUT_OF_TURN
 from sutazai.wire import Address
 from tests.host.machine import Machine, agent, command, machine
 
@@ -62,7 +63,7 @@ async def test_ten_start_at_once_and_the_others_say_what_they_wait_for(
         *(command(name, *opens_with(door), probe=probe) for name in names), agent("last")
     )
     waiting = await one.until("last", lambda unit: unit.state is State.WAITING)
-    assert waiting.reason == "waits for its turn: 10 start at once"
+    assert waiting.reason == f"waits for {OUT_OF_TURN}"
     while len([unit for unit in (await one.status()).units if unit.instances]) < 10:
         await asyncio.sleep(0.02)
     states = [unit.state for unit in (await one.status()).units]

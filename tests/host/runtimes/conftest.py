@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 
@@ -17,19 +18,21 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     folder = tmp_path_factory.mktemp("runtimes")
     for file, text in FILES.items():
         (folder / file).write_text(text)
+    subjects = {name: one for name, one in SUBJECTS.items() if not one.missing}
+    environment: dict[str, str] = {}
     with ExitStack() as beside:
-        for subject in SUBJECTS.values():
+        for subject in subjects.values():
             if subject.beside is not None:
-                beside.enter_context(subject.beside(folder))
+                environment |= beside.enter_context(subject.beside(folder))
         common = {
             "temperature": "hot",
             "memory": f"{LIMIT // 1024**2}MiB",
             "health": {"path": "/health", "interval": "500ms"},
         }
-        agents = {name: {**common, **one.declare(folder)} for name, one in SUBJECTS.items()}
+        agents = {name: {**common, **one.declare(folder)} for name, one in subjects.items()}
         declared = {"name": "runtimes", "backends": {"none": {"url": "http://127.0.0.1:9"}}}
         (folder / "fleet.yaml").write_text(json.dumps({**declared, "agents": agents}))
-        fleet = Fleet(folder / "fleet.yaml")
+        fleet = Fleet(folder / "fleet.yaml", **environment)
         try:
             done = fleet.up()
             assert done.returncode == 0, done.stdout + done.stderr
@@ -38,13 +41,22 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
             fleet.stop()
 
 
-@pytest.fixture(params=SUBJECTS)
+def here(names: Iterable[str]) -> list[Any]:
+    """The rows of that name, those skipped that this machine cannot run."""
+    return [
+        pytest.param(name, marks=pytest.mark.skipif(bool(why), reason=why))
+        for name in names
+        for why in [SUBJECTS[name].missing]
+    ]
+
+
+@pytest.fixture(params=here(SUBJECTS))
 def name(request: pytest.FixtureRequest) -> str:
     """The agent of each runtime in turn."""
     return str(request.param)
 
 
-@pytest.fixture(params=[name for name, subject in SUBJECTS.items() if subject.owned])
+@pytest.fixture(params=here(name for name, subject in SUBJECTS.items() if subject.owned))
 def owned(request: pytest.FixtureRequest) -> str:
     """The same, without those that somebody else runs."""
     return str(request.param)

@@ -11,10 +11,12 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from tests.host.containers.podman import IMAGE, podman_or_skip, why_not, write_program
 
 GOODBYE = "asked to end"
 CRASHED = 3
@@ -78,12 +80,15 @@ class Subject:
     Args:
         declare: the agent in the fleet file, for the folder that holds `FILES`.
         owned: whether the fleet starts and ends it, so that it can be held to all rules.
-        beside: what has to run beside the fleet meanwhile.
+        beside: what has to run beside the fleet meanwhile; gives what has to be in the fleet's
+            environment.
+        missing: what it needs that this machine lacks, in words; empty for nothing.
     """
 
     declare: Callable[[Path], dict[str, Any]]
     owned: bool = True
-    beside: Callable[[Path], Any] | None = None
+    beside: Callable[[Path], AbstractContextManager[dict[str, str]]] | None = None
+    missing: str = ""
 
 
 def python(folder: Path) -> dict[str, Any]:
@@ -99,8 +104,24 @@ def remote(folder: Path) -> dict[str, Any]:
     return {"runtime": "remote", "url": f"http://127.0.0.1:{(folder / 'port').read_text()}"}
 
 
+def container(folder: Path) -> dict[str, Any]:
+    command, volumes = write_program(folder / "contained")
+    (folder / "contained" / "agent.py").write_text(PROGRAM)
+    program = {"runtime": "container", "image": IMAGE, "command": command, "volumes": volumes}
+    # Many failures, for a busy engine may take seconds to tell that a container has ended.
+    health = {"path": "/health", "interval": "500ms", "failures": 30, "grace": "60s"}
+    return {**program, "network": "host", "health": health}
+
+
 @contextmanager
-def somebody_elses(folder: Path) -> Iterator[None]:
+def engine(folder: Path) -> Iterator[dict[str, str]]:
+    """Podman, with the image."""
+    with podman_or_skip() as running:
+        yield {"DOCKER_HOST": running.host}
+
+
+@contextmanager
+def somebody_elses(folder: Path) -> Iterator[dict[str, str]]:
     """The program, started by nobody of the fleet, on the port that it leaves in a file."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = str(probe.getsockname()[1])
@@ -110,7 +131,7 @@ def somebody_elses(folder: Path) -> Iterator[None]:
         words, cwd=folder, env={**os.environ, "PORT": port}, stdout=subprocess.DEVNULL
     ) as process:
         try:
-            yield
+            yield {}
         finally:
             process.terminate()
 
@@ -118,6 +139,7 @@ def somebody_elses(folder: Path) -> Iterator[None]:
 SUBJECTS = {
     "python": Subject(python),
     "command": Subject(command),
+    "container": Subject(container, beside=engine, missing=why_not()),
     "remote": Subject(remote, owned=False, beside=somebody_elses),
 }
 """The table: a further runtime is a further row."""

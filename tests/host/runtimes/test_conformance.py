@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sutazai.fleet.places import Places
 from tests.e2e.asking import Caller, agent_of, status_of
 from tests.e2e.fleet import Fleet, eventually, is_zombie
 from tests.host.runtimes.subjects import CRASHED, GOODBYE, LIMIT, SUBJECTS
@@ -21,6 +23,12 @@ LOST = ("InstanceLost", "Unavailable")
 
 def pid_of(agent: dict[str, Any]) -> int:
     return int(agent["instances"][0]["pid"])
+
+
+def own_id(pid: int) -> int:
+    """What a process that we call ``pid`` is called where it lives."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[-1]) for line in lines if line.startswith("NSpid:"))
 
 
 def well(fleet: Fleet, name: str) -> dict[str, Any]:
@@ -51,7 +59,7 @@ def test_it_answers_at_its_front_door(fleet: Fleet, name: str) -> None:
     answer = caller.ask(name, "pid")
     assert answer.status_code == 200
     if SUBJECTS[name].owned:
-        assert answer.json()["output"] == pid_of(agent)
+        assert answer.json()["output"] == own_id(pid_of(agent))
 
 
 def test_what_it_prints_is_in_its_log(fleet: Fleet, owned: str) -> None:
@@ -102,11 +110,11 @@ def test_each_crash_in_a_row_is_mended_later(fleet: Fleet, owned: str) -> None:
 def test_a_new_host_adopts_it(fleet: Fleet, owned: str) -> None:
     before, host = well(fleet, owned), host_of(fleet)
     os.kill(host, signal.SIGKILL)
-    eventually(lambda: host_of(fleet) not in (0, host), 30, "a new host")
+    eventually(lambda: host_of(fleet) not in (0, host) and host_answers(fleet), 30, "a new host")
     after = well(fleet, owned)
     assert after["instances"][0]["pid"] == pid_of(before)
     assert after["restarts"] <= before["restarts"]
-    assert Caller(fleet).ask(owned, "pid").json()["output"] == pid_of(before)
+    assert Caller(fleet).ask(owned, "pid").json()["output"] == own_id(pid_of(before))
 
 
 def test_stop_asks_it_to_end_and_start_brings_it_back(fleet: Fleet, owned: str) -> None:
@@ -131,6 +139,12 @@ def last_event(fleet: Fleet) -> int:
     told = events(fleet)
     assert all(one["sequence"] < next_["sequence"] for one, next_ in pairwise(told))
     return int(told[-1]["sequence"])
+
+
+def host_answers(fleet: Fleet) -> bool:
+    places = Places(fleet.state, next(fleet.folder.glob("sutazai/*")))
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(places.host_socket)) == 0
 
 
 def host_of(fleet: Fleet) -> int:

@@ -1,25 +1,34 @@
-"""How fast a whole host starts again what ends. Pure: the time comes in.
+"""How many instances may be starting while much of what starts ends badly. Pure: the time comes in.
 
 Each unit's back-off knows its own past only. A thousand units that crash would still be started
-dozens of times a second, and the host, and with it those that work, would do nothing else.
+dozens of times a second, and the host, and with it those that work, would do nothing else. So every
+bad end uses up an allowance that grows by ``RATE`` a second, and no more may be starting than could
+end badly within it. What starts and stays uses up nothing.
 """
 
 from __future__ import annotations
 
 RATE = 8.0
-"""Restarts a second that go on for ever."""
+"""Bad ends a second that go on for ever."""
 BURST = 20
-"""Restarts that are not held at all after a quiet time."""
+"""Bad ends after a quiet time that are all allowed at once."""
 
 
 class Pace:
-    """Gives each restart its time."""
+    """The allowance of one host."""
 
     def __init__(self) -> None:
-        self._next = float("-inf")
+        self._used_up = float("-inf")  # since then it has been growing from nothing
 
-    def start_at(self, due: float, *, now: float) -> float:
-        """When a restart that is due at ``due`` may happen; both on one monotonic clock."""
-        at = max(due, self._next - BURST / RATE)
-        self._next = max(self._next, now) + 1 / RATE
-        return at
+    def ended(self, now: float) -> None:
+        """An instance ended badly at ``now``, in seconds on a monotonic clock.
+
+        One that had worked for long may end while nothing is allowed: then it costs nothing, so
+        that what a bad moment ended all at once is soon back.
+        """
+        fullest = now - BURST / RATE
+        self._used_up = min(now, max(self._used_up, fullest) + 1 / RATE)
+
+    def start_at(self, starting: int) -> float:
+        """From when on one more may start beside so many that are starting; may be long ago."""
+        return self._used_up + (starting + 1) / RATE

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import time
-from dataclasses import replace
 from typing import Any
 
 from sutazai.fleet.status import Exit
@@ -17,8 +16,8 @@ class Past:
     """The unwanted ends of one unit.
 
     Args:
-        pace: that of all restarts of this host.
-        patient: whether it is tried again for ever, and never waits for others.
+        pace: told of them, unless they are those of a ``patient`` unit.
+        patient: whether it is tried again for ever.
 
     Attributes:
         restarts: how often an instance ended though it should not.
@@ -47,9 +46,8 @@ class Past:
             healthy_for=healthy_for,
             jitter=random.random(),  # noqa: S311 (spreads restarts, guards nothing)
         )
-        if not (self.backoff.patient or self.backoff.failed):
-            start_at = self._pace.start_at(self.backoff.start_at, now=now)
-            self.backoff = replace(self.backoff, start_at=start_at)
+        if not self.backoff.patient:
+            self._pace.ended(now)
         failed = self.backoff.failed
         outcome = "will not be started again" if failed else "is started again"
         self._events.add(

@@ -21,7 +21,7 @@ class Surroundings:
     """What units reach of their machine.
 
     Args:
-        pace: that of restarts.
+        pace: told of what ends badly.
         swap_free: tells how many bytes of swap are free.
         renewed: the dependencies with which a unit is to be restarted, as they are now.
         claim: tells how many of the instances that a unit lacks it may start now; it is poked when

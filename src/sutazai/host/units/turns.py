@@ -1,11 +1,12 @@
-"""Whose turn it is to start: ten instances at once, in a stated order. Pure.
+"""Whose turn it is to start: ten instances at once, in a stated order. Pure: the time comes in.
 
 A machine that starts hundreds of programs at the same moment starts none of them in time. So at
 most ten instances are starting at any moment, from the start of their process to their first good
-check (or to their end, which their grace bounds). Who waits gets the next turn in this order:
+check (or to their end, which their grace bounds); fewer while many end badly (``pacing``). The
+house itself, which all others need, starts at once. Who waits gets the next turn in this order:
 
 1. what somebody called for;
-2. planes, then services, then agents;
+2. services, then agents;
 3. of these what is critical, then the rest by priority;
 4. what has not ended in a row, so that a crash loop keeps nobody waiting;
 5. who waits longest.
@@ -20,15 +21,16 @@ from itertools import count
 
 from sutazai.fleet.declared import Priority
 from sutazai.fleet.desired import Kind, Standing
+from sutazai.host.units.pacing import Pace
 
 AT_ONCE = 10
 """Most instances that are starting at any moment."""
-OUT_OF_TURN = f"its turn: {AT_ONCE} start at once"
+OUT_OF_TURN = f"its turn: {AT_ONCE} start at once, fewer while many end badly"
 """What a unit waits for that may not start yet."""
 LONGEST_WAITING = 10
 """One of so many turns goes to who waits longest."""
 
-_KINDS = (Kind.PLANE, Kind.SERVICE, Kind.AGENT)
+_KINDS = (Kind.SERVICE, Kind.AGENT)
 _PRIORITIES = (Priority.HIGH, Priority.MEDIUM, Priority.LOW)
 
 
@@ -53,8 +55,13 @@ class Claim:
     missing: int = 0
 
     @property
+    def waits(self) -> bool:
+        """Whether it needs a turn; what belongs to the house does not."""
+        return self.kind is not Kind.PLANE and self.standing is not Standing.PROTECTED
+
+    @property
     def rank(self) -> _Rank:
-        """Its place in the order: the lowest comes first."""
+        """Its place among those that wait: the lowest comes first."""
         return (
             not self.called,
             _KINDS.index(self.kind),
@@ -70,7 +77,8 @@ _Rank = tuple[bool, int, bool, int, int]
 class Turns:
     """Hands out turns. Each is for one start; it is free again when that is no longer starting."""
 
-    def __init__(self) -> None:
+    def __init__(self, pace: Pace) -> None:
+        self._pace = pace
         self._starting: dict[str, int] = {}
         self._given: dict[str, int] = {}
         self._waiting: dict[str, tuple[_Rank, int, str, int]] = {}  # who waits longest first
@@ -82,6 +90,8 @@ class Turns:
 
         These count as starting until the unit's next claim says what became of them.
         """
+        if not claim.waits:
+            return claim.missing
         unit = claim.unit
         given = min(self._given.pop(unit, 0), claim.missing)
         if starting := claim.starting + given:
@@ -97,14 +107,18 @@ class Turns:
         return given
 
     @property
-    def due(self) -> bool:
-        """Whether `give` has something to hand out, and somebody to take it."""
-        return bool(self._waiting) and self._free > 0
+    def due_at(self) -> float | None:
+        """From when on `give` has something to hand out; None where nobody waits, or first a start
+        has to be well or to end."""
+        starting = sum(self._starting.values()) + sum(self._given.values())
+        if not self._waiting or starting >= AT_ONCE:
+            return None
+        return self._pace.start_at(starting)
 
-    def give(self) -> set[str]:
-        """Hands out all turns that are free; the units that got any."""
+    def give(self, now: float) -> set[str]:
+        """Hands out all turns that are free at ``now``; the units that got any."""
         lucky = set()
-        while self.due:
+        while (at := self.due_at) is not None and at <= now:
             self._handed_out += 1
             rank, _, unit, more = self._next()
             del self._waiting[unit]
@@ -113,10 +127,6 @@ class Turns:
             self._given[unit] = self._given.get(unit, 0) + 1
             lucky.add(unit)
         return lucky
-
-    @property
-    def _free(self) -> int:
-        return AT_ONCE - sum(self._starting.values()) - sum(self._given.values())
 
     def _next(self) -> tuple[_Rank, int, str, int]:
         if self._handed_out % LONGEST_WAITING == 0:
