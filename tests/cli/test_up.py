@@ -15,7 +15,7 @@ import pytest
 
 from sutazai.cli.config import Config, Listening
 from sutazai.cli.fleet_file import accept
-from sutazai.cli.folder import fleet_copy, write_state
+from sutazai.cli.folder import write_state
 from sutazai.cli.keeper_link import ask_keeper
 from sutazai.cli.starting import start_fleet
 from sutazai.cli.stopping import stop_fleet
@@ -188,7 +188,7 @@ def test_what_is_kept_is_for_its_owner_only_and_holds_no_secret(
     keeper.wait(10)
 
     assert b"BACKEND_KEY=s3cret" in environment
-    for kept in (places.token, places.config, fleet_copy(places), places.state / "keeper.json"):
+    for kept in (places.token, places.config, places.fleet, places.state / "keeper.json"):
         assert kept.stat().st_mode & 0o777 == 0o600
         assert "s3cret" not in kept.read_text()
     assert places.state.stat().st_mode & 0o777 == 0o700
@@ -203,7 +203,7 @@ def test_the_token_outlives_a_restart(file: Path, places: Places) -> None:
     write_state(places, accept(file).fleet, config_of(file))
 
     assert places.token.read_text() == token
-    assert json.loads(fleet_copy(places).read_text())["name"] == "tiny"
+    assert json.loads(places.fleet.read_text())["name"] == "tiny"
 
 
 def test_a_start_that_fails_in_the_keeper_keeps_its_kind(file: Path, places: Places) -> None:

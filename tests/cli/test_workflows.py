@@ -115,6 +115,16 @@ def test_a_person_answers(sutazai: CommandLine, control: FakeControl, fleet: Pla
     assert sutazai("runs", "approve", "run-1", "sign").code == 5
 
 
+def test_a_run_is_cancelled(sutazai: CommandLine, control: FakeControl, fleet: Places) -> None:
+    control.json("POST /runs/run-1/cancel", {"id": "run-1"})
+
+    assert sutazai("runs", "cancel", "run-1").out == "run run-1: cancelled\n"
+    assert sutazai("runs", "cancel", "run-1", "--json").code == 0
+
+    control.refuse("POST /runs/run-1/cancel", Conflict("it has ended"))
+    assert sutazai("runs", "cancel", "run-1").code == 5
+
+
 def test_who_watches_is_told_how_to_answer() -> None:
     running = book_run(WorkState.RUNNING, SIGNING)
     how = "sutazai runs approve run-1 sign, or reject"

@@ -38,12 +38,12 @@ def small_fleet(**update: Any) -> Fleet:
     return fleet.model_copy(update=update)
 
 
-def write_state(places: Places, fleet: Fleet, port: int) -> None:
+def write_state(places: Places, fleet: Fleet, port: int, *, started: float = 1000.0) -> None:
     places.state.mkdir(parents=True, exist_ok=True)
     places.runtime.mkdir(parents=True, exist_ok=True)
     (places.state / "fleet.json").write_text(fleet.model_dump_json(by_alias=True))
     ports = {"host": "127.0.0.1", "control": port, "gateway": 10104}
-    config = {"fleet": fleet.name, "fleet_file": None, "started": 1000.0, "ports": ports}
+    config = {"fleet": fleet.name, "fleet_file": None, "started": started, "ports": ports}
     places.config.write_text(json.dumps(config))
     places.token.write_text(TOKEN)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 from sutazai.fleet.places import Places
 from sutazai.fleet.serving import Backend
@@ -62,7 +63,8 @@ async def test_a_changed_fleet_is_a_new_revision_and_changes_only_what_it_must(
         await eventually(lambda: host.pushed)
     fleet = small_fleet()
     agents = {**fleet.agents, "reviewer": Agent(prompt="Review well.")}
-    write_state(places, fleet.model_copy(update={"agents": agents}), free_port())
+    other = fleet.model_copy(update={"agents": agents})
+    write_state(places, other, free_port(), started=time.time())
     async with running_control(places, every=QUICK) as (parts, _):
         await eventually(lambda: len(host.pushed) == 2)
         revision = await parts.revisions.newest()

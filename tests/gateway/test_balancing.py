@@ -14,12 +14,17 @@ from sutazai.gateway.doors.instances import Instance, Instances
 from sutazai.gateway.doors.weights import Weighted
 
 
-def instances(*revisions: int) -> Instances:
-    """Ready instances a-0, a-1, … of these revisions."""
+def units(weights: dict[int, float]) -> dict[str, float]:
+    """The weights of units a@1, a@2, …"""
+    return {f"a@{number}": weight for number, weight in weights.items()}
+
+
+def instances(*numbers: int) -> Instances:
+    """Ready instances a-0, a-1, … of these units."""
     made = Instances()
     made.add(
-        Endpoint(agent="a", instance=f"a-{number}", address="unix:/x", revision=revision)
-        for number, revision in enumerate(revisions)
+        Endpoint(agent="a", instance=f"a-{place}", address="unix:/x", unit=f"a@{number}")
+        for place, number in enumerate(numbers)
     )
     return made
 
@@ -41,13 +46,14 @@ def served(found: Instances, balancer: Balancer, calls: int) -> list[str]:
     return names
 
 
-def by_revision(found: Instances, balancer: Balancer, calls: int) -> Counter[int]:
-    return Counter(take(found, balancer).endpoint.revision for _ in range(calls))
+def by_unit(found: Instances, balancer: Balancer, calls: int) -> Counter[int]:
+    owners = (take(found, balancer).endpoint.owner for _ in range(calls))
+    return Counter(int(owner.removeprefix("a@")) for owner in owners)
 
 
 def weighing(weights: dict[int, float], balance: Balance = Balance.LEAST_LOADED) -> Balancer:
     balancer = Balancer()
-    balancer.update(balance, weights)
+    balancer.update(balance, units(weights))
     return balancer
 
 
@@ -90,9 +96,9 @@ def test_on_demand_all_take_turns_however_busy_they_are() -> None:
 # with weights
 
 
-def test_revisions_get_their_shares_however_many_instances_they_have() -> None:
+def test_units_get_their_shares_however_many_instances_they_have() -> None:
     found = instances(1, 1, 1, 2)
-    assert by_revision(found, weighing({1: 9.0, 2: 1.0}), 200) == {1: 180, 2: 20}
+    assert by_unit(found, weighing({1: 9.0, 2: 1.0}), 200) == {1: 180, 2: 20}
 
 
 def test_shares_are_spread_evenly() -> None:
@@ -100,42 +106,42 @@ def test_shares_are_spread_evenly() -> None:
     assert served(found, balancer, 8) == ["a-0", "a-0", "a-1", "a-0"] * 2
 
 
-def test_within_a_revision_the_least_busy_is_taken() -> None:
+def test_within_a_unit_the_least_busy_is_taken() -> None:
     found, balancer = instances(1, 1, 2), weighing({1: 2.0, 2: 1.0})
     taken = Counter(take(found, balancer).endpoint.instance for _ in range(12))
     assert taken == {"a-0": 4, "a-1": 4, "a-2": 4}
 
 
-def test_within_a_revision_its_instances_take_turns_on_demand() -> None:
+def test_within_a_unit_its_instances_take_turns_on_demand() -> None:
     found, balancer = instances(1, 1, 2), weighing({1: 2.0, 2: 1.0}, Balance.ROUND_ROBIN)
     names = Counter(served(found, balancer, 12))
     assert names == {"a-0": 4, "a-1": 4, "a-2": 4}
 
 
-def test_a_revision_without_a_weight_weighs_one() -> None:
-    assert by_revision(instances(1, 2), weighing({1: 3.0}), 40) == {1: 30, 2: 10}
+def test_a_unit_without_a_weight_weighs_one() -> None:
+    assert by_unit(instances(1, 2), weighing({1: 3.0}), 40) == {1: 30, 2: 10}
 
 
-def test_a_revision_that_weighs_nothing_gets_nothing() -> None:
+def test_a_unit_that_weighs_nothing_gets_nothing() -> None:
     found, balancer = instances(1, 2), weighing({1: 0.0, 2: 0.5})
-    assert by_revision(found, balancer, 10) == {2: 10}
+    assert by_unit(found, balancer, 10) == {2: 10}
     found.drop("a-1")
     assert balancer.choose(found.ready("a")) is None
 
 
-def test_revisions_that_are_not_there_take_nobodys_calls() -> None:
-    assert by_revision(instances(1, 2), weighing({1: 1.0, 2: 1.0, 3: 98.0}), 10) == {1: 5, 2: 5}
+def test_units_that_are_not_there_take_nobodys_calls() -> None:
+    assert by_unit(instances(1, 2), weighing({1: 1.0, 2: 1.0, 3: 98.0}), 10) == {1: 5, 2: 5}
 
 
 def test_a_canary_is_raised_in_steps_and_each_step_holds_at_once() -> None:
     found, balancer = instances(1, 2), weighing({1: 90.0, 2: 10.0})
-    assert by_revision(found, balancer, 100) == {1: 90, 2: 10}
-    balancer.update(Balance.LEAST_LOADED, {1: 50.0, 2: 50.0})
-    assert by_revision(found, balancer, 100) == {1: 50, 2: 50}
-    balancer.update(Balance.LEAST_LOADED, {1: 0.0, 2: 1.0})
-    assert by_revision(found, balancer, 100) == {2: 100}
+    assert by_unit(found, balancer, 100) == {1: 90, 2: 10}
+    balancer.update(Balance.LEAST_LOADED, units({1: 50.0, 2: 50.0}))
+    assert by_unit(found, balancer, 100) == {1: 50, 2: 50}
+    balancer.update(Balance.LEAST_LOADED, units({1: 0.0, 2: 1.0}))
+    assert by_unit(found, balancer, 100) == {2: 100}
     balancer.update(Balance.LEAST_LOADED, {})
-    assert by_revision(found, balancer, 90)[1] > 0
+    assert by_unit(found, balancer, 90)[1] > 0
 
 
 def test_an_instance_that_comes_and_goes_starves_no_small_share() -> None:
@@ -147,7 +153,7 @@ def test_an_instance_that_comes_and_goes_starves_no_small_share() -> None:
             found.drop("a-1")
         elif number % 7 == 3:
             found.add([second])
-        counts += by_revision(found, balancer, 1)
+        counts += by_unit(found, balancer, 1)
     assert counts[2] == 10
 
 

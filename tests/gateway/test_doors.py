@@ -213,17 +213,14 @@ async def test_an_instance_that_drains_ends_what_it_has_and_gets_nothing_new(
         assert host.asked == ["planner"]
 
 
-async def test_revisions_get_the_shares_that_control_gives_them(house: House, folder: Path) -> None:
+async def test_units_get_the_shares_that_control_gives_them(house: House, folder: Path) -> None:
     async with FakeInstance(folder, number=1) as old, FakeInstance(folder, number=2) as new:
-        await house.start(doors=doors("planner", weights={1: 3, 2: 1}))
-        endpoints = [
-            each.endpoint.model_copy(update={"revision": revision})
-            for revision, each in enumerate((old, new), 1)
-        ]
-        await house.facts(*endpoints, full=True)
+        await house.start(doors=doors("planner", weights={"planner": 3, "planner@2": 1}))
+        beside = new.endpoint.model_copy(update={"unit": "planner@2"})
+        await house.facts(old.endpoint, beside, full=True)
         taken = [(await invoke(house)).json["instance"] for _ in range(8)]
         assert taken.count("planner-1") == 6
-        await house.route(doors=doors("planner", weights={1: 0, 2: 1}))
+        await house.route(doors=doors("planner", weights={"planner": 0, "planner@2": 1}))
         taken = [(await invoke(house)).json["instance"] for _ in range(4)]
         assert taken == ["planner-2"] * 4
 

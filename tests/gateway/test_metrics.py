@@ -8,15 +8,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
-from sutazai.gateway.metrics import (
-    AGENT_CELLS,
-    OTHER,
-    UNDECLARED,
-    WAY_CELLS,
-    BackendGauges,
-    Gauges,
-    Metrics,
-)
+from sutazai.fleet.labelling import AGENTS_MAX, GROUPS_MAX, OTHER
+from sutazai.gateway.cells import BackendGauges, Gauges
+from sutazai.gateway.metrics import TIER_CELLS, UNDECLARED, WAY_CELLS, Metrics
 from tests.gateway.records.makers import call
 
 NOTHING = Gauges(
@@ -26,8 +20,8 @@ NOTHING = Gauges(
     queued={"high": 1, "medium": 0, "low": 20},
     oldest_wait=4.5,
     backends=(
-        BackendGauges("one", True, 1, 2, {"smollm2": "closed", "phi": "open"}),
-        BackendGauges("two", False, 0, 4, {}),
+        BackendGauges("one", True, 1, 2, {"smollm2": "closed", "phi": "open"}, {"phi": 2_000}),
+        BackendGauges("two", False, 0, 4, {}, {}),
     ),
     cache_bytes=1_024,
     cache_hits=5,
@@ -40,7 +34,7 @@ NOTHING = Gauges(
 @pytest.fixture
 def metrics() -> Metrics:
     made = Metrics()
-    made.declare(["planner", "worker"])
+    made.declare({"planner": "workflow", "worker": "workflow"})
     return made
 
 
@@ -73,6 +67,7 @@ def test_how_things_stand_is_told(metrics: Metrics) -> None:
     assert value(metrics, f"{prefix}backend_available", backend="two") == 0
     assert value(metrics, f"{prefix}breaker_state", backend="one", model="phi") == 2
     assert value(metrics, f"{prefix}breaker_state", backend="one", model="smollm2") == 0
+    assert value(metrics, "ai_model_memory_bytes", backend="one", model="phi") == 2_000
     assert value(metrics, f"{prefix}cache_bytes") == 1_024
     assert value(metrics, f"{prefix}cache_hits_total") == 5
     assert value(metrics, f"{prefix}cache_misses_total") == 6
@@ -95,8 +90,8 @@ def test_calls_are_counted_by_agent_and_by_way(metrics: Metrics) -> None:
     assert value(metrics, total, backend="two", version="b", model="phi", tier="standard") == 1
     assert value(metrics, total) == 4
     by_agent = "sutazai_gateway_agent_requests_total"
-    assert value(metrics, by_agent, agent="planner", model="standard", outcome="done") == 1
-    assert value(metrics, by_agent, agent="worker", model="standard") == 3
+    assert value(metrics, by_agent, agent="planner", outcome="done") == 1
+    assert value(metrics, by_agent, agent="worker") == 3
     assert value(metrics, "ai_errors_total", agent="worker") == 2
     assert value(metrics, "ai_errors_total", agent="planner") == 0
 
@@ -121,8 +116,8 @@ def test_durations_are_spread_over_buckets(metrics: Metrics) -> None:
 
     for name, first, total in (
         ("sutazai_gateway_queue_wait_seconds", "0.5", 2_000.5),
-        ("sutazai_gateway_first_token_seconds", "1.0", 2_001.5),
-        ("sutazai_gateway_request_duration_seconds", "2.5", 2_003.5),
+        ("gen_ai_server_time_to_first_token_seconds", "1.0", 2_001.5),
+        ("gen_ai_server_request_duration_seconds", "2.5", 2_003.5),
         ("ai_inference_duration_seconds", "2.0", 3.0),
     ):
         assert value(metrics, f"{name}_bucket", le=first) >= 1
@@ -130,7 +125,7 @@ def test_durations_are_spread_over_buckets(metrics: Metrics) -> None:
         assert value(metrics, f"{name}_count") == 2
         assert value(metrics, f"{name}_sum") == total
     assert value(metrics, "sutazai_gateway_queue_wait_seconds_bucket", le="0.25") == 0
-    assert value(metrics, "sutazai_gateway_queue_wait_seconds_bucket", le="900.0") == 1
+    assert value(metrics, "sutazai_gateway_queue_wait_seconds_bucket", le="300.0") == 1
     assert value(metrics, "sutazai_gateway_agent_queue_seconds_total") == 2_000.5
 
 
@@ -139,8 +134,8 @@ def test_only_what_happened_is_measured(metrics: Metrics) -> None:
     metrics.observe(call(outcome="cancelled", queued=9.0, first_token=0.0, backend=""))
 
     assert value(metrics, "sutazai_gateway_queue_wait_seconds_count") == 1
-    assert value(metrics, "sutazai_gateway_first_token_seconds_count") == 0
-    assert value(metrics, "sutazai_gateway_request_duration_seconds_count") == 0
+    assert value(metrics, "gen_ai_server_time_to_first_token_seconds_count") == 0
+    assert value(metrics, "gen_ai_server_request_duration_seconds_count") == 0
     assert value(metrics, "ai_inference_duration_seconds_count") == 0
 
 
@@ -150,7 +145,7 @@ def test_what_the_cache_answers_costs_no_tokens_and_flatters_no_backend(metrics:
     assert value(metrics, "sutazai_gateway_agent_requests_total", outcome="done") == 1
     assert value(metrics, "sutazai_gateway_tokens_total") == 0
     assert value(metrics, "ai_inference_duration_seconds_count") == 0
-    assert value(metrics, "sutazai_gateway_request_duration_seconds_count", backend="") == 1
+    assert value(metrics, "gen_ai_server_request_duration_seconds_count") == 1
 
 
 def test_a_model_that_nobody_has_is_no_label(metrics: Metrics) -> None:
@@ -172,28 +167,57 @@ def test_callers_that_nobody_declared_are_told_apart_while_there_are_few(metrics
     assert value(metrics, by_agent, agent="worker") == 1
 
 
-def test_the_number_of_series_is_bounded(metrics: Metrics) -> None:
-    metrics.declare(f"agent-{number}" for number in range(1_000))
+def test_the_number_of_series_is_bounded_whatever_is_called(metrics: Metrics) -> None:
+    metrics.declare({f"agent-{number}": "workers" for number in range(AGENTS_MAX)})
     for number in range(30_000):
         metrics.observe(
-            call(caller=f"agent-{number % 1_000}", tier="", model=f"model-{number % 997}")
+            call(
+                caller=f"agent-{number % (2 * AGENTS_MAX)}",
+                tier="",
+                model=f"model-{number % 997}",
+                backend=f"backend-{number % 7}",
+            )
         )
 
-    lines = b"".join(metrics.render(NOTHING)).decode().splitlines()
-    assert len(lines) < (AGENT_CELLS + 1) * 16 + (WAY_CELLS + 1) * 60 + 100
-    calls = [line for line in lines if line.startswith("sutazai_gateway_agent_requests_total{")]
-    assert sum(int(line.split()[-1]) for line in calls) == 30_000
-    assert any(f'agent="{OTHER}"' in line for line in calls)
+    found = samples(metrics)
+    assert len([one for one in found if "agent" in one.labels]) <= (
+        (AGENTS_MAX + UNDECLARED + 1) * 17
+    )
+    assert len([one for one in found if "tier" in one.labels]) <= (WAY_CELLS + 1) * 10
+    tiers = [one for one in found if "gen_ai_request_model" in one.labels]
+    assert len(tiers) <= (TIER_CELLS + 1) * 39
+    assert value(metrics, "sutazai_gateway_agent_requests_total") == 30_000
+    assert value(metrics, "sutazai_gateway_requests_total") == 30_000
 
 
-def test_150_agents_come_to_less_than_20_series_each(metrics: Metrics) -> None:
-    metrics.declare(f"agent-{number}" for number in range(150))
-    for number in range(150):
-        for outcome in ("done", "failed", "cancelled"):
-            metrics.observe(call(caller=f"agent-{number}", outcome=outcome))
+def test_more_agents_than_can_be_told_apart_are_told_by_their_groups(metrics: Metrics) -> None:
+    metrics.declare({f"agent-{number}": f"group-{number % 3}" for number in range(AGENTS_MAX + 1)})
+    for number in range(300):
+        metrics.observe(call(caller=f"agent-{number}"))
 
-    of_agents = [sample for sample in samples(metrics) if "agent" in sample.labels]
-    assert len(of_agents) < 150 * 20
+    assert value(metrics, "sutazai_gateway_agent_requests_total", group="group-0") == 100
+    assert not any("agent" in sample.labels for sample in samples(metrics))
+
+    metrics.declare({f"agent-{number}": f"group-{number}" for number in range(AGENTS_MAX + 1)})
+    for number in range(AGENTS_MAX + 1):
+        metrics.observe(call(caller=f"agent-{number}"))
+
+    requests = "sutazai_gateway_agent_requests_total"
+    groups = [one for one in samples(metrics) if one.name == requests]
+    assert len(groups) == GROUPS_MAX + 1
+    assert value(metrics, requests, group=OTHER) == AGENTS_MAX + 1 - GROUPS_MAX
+
+
+def test_an_agent_that_is_gone_is_told_no_more(metrics: Metrics) -> None:
+    metrics.observe(call(caller="planner"))
+    metrics.observe(call(caller="worker"))
+    metrics.observe(call(caller="passer-by"))
+
+    metrics.declare({"worker": "workflow"})
+
+    requests = "sutazai_gateway_agent_requests_total"
+    told = {one.labels["agent"] for one in samples(metrics) if one.name == requests}
+    assert told == {"worker", "passer-by"}
 
 
 @pytest.mark.parametrize("name", ['a"b', "a\\b", "a\nb", "a,b={}", "ü", ""])

@@ -10,11 +10,12 @@ import pytest
 
 from sutazai.fleet.errors import BadInput, Conflict
 from sutazai.fleet.facts import Endpoint
+from sutazai.fleet.files import replace_file
 from sutazai.fleet.places import Places
 from sutazai.fleet.routes import Key, Routes
 from sutazai.fleet.serving import Queue
 from sutazai.gateway.app import Listening
-from sutazai.gateway.state import Keeping, load_endpoints, load_routes, read_shape, write
+from sutazai.gateway.state import Keeping, load_endpoints, load_routes, read_shape
 from sutazai.wire import Client
 from tests.gateway.conftest import until
 from tests.gateway.fake_agents import FakeInstance
@@ -26,8 +27,8 @@ CHAT = {"model": "fast", "messages": [{"role": "user", "content": "hi"}], "strea
 
 def test_files_are_private_and_written_whole(tmp_path: Path) -> None:
     path = tmp_path / "routes.json"
-    write(path, b"one")
-    write(path, b"two")
+    replace_file(path, b"one")
+    replace_file(path, b"two")
     assert path.read_bytes() == b"two"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [each.name for each in tmp_path.iterdir()] == ["routes.json"]
@@ -37,7 +38,7 @@ def test_a_write_that_fails_leaves_the_old_copy(tmp_path: Path) -> None:
     folder = tmp_path / "routes.json"
     folder.mkdir()
     with pytest.raises(OSError):
-        write(folder, b"x")
+        replace_file(folder, b"x")
     assert [each.name for each in tmp_path.iterdir()] == ["routes.json"]
 
 

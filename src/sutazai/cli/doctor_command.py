@@ -15,7 +15,6 @@ from sutazai.cli import fleets
 from sutazai.cli.console import console, plain
 from sutazai.cli.doctor import Finding, Level, examine, worst
 from sutazai.cli.fleet_file import meant
-from sutazai.cli.folder import fleet_copy
 from sutazai.cli.model_check import with_model_path
 from sutazai.cli.options import FileOption, JsonOption, StateOption
 from sutazai.cli.output import FAILED, print_json, print_warning
@@ -72,7 +71,7 @@ def report(findings: Sequence[Finding]) -> Table:
 def _fleet(places: Places, file: Path | None) -> Fleet | None:
     """The fleet that runs, else that of the file; None for the built-in one's settings."""
     if file is None and fleets.is_running(places):
-        return Fleet.model_validate_json(fleet_copy(places).read_bytes())
+        return Fleet.model_validate_json(places.fleet.read_bytes())
     path = meant(file)
     try:
         return with_model_path(load_fleet(path), path) if path else None

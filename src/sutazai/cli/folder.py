@@ -15,10 +15,11 @@ from sutazai.cli.config import Config
 from sutazai.cli.sweep import mark_of
 from sutazai.fleet.code import codes_of
 from sutazai.fleet.errors import BadInput, Refused
+from sutazai.fleet.files import replace_file
 from sutazai.fleet.places import Places
 from sutazai.fleet.spec import Fleet
 
-PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
+PRIVATE_FOLDER = 0o700
 TOKEN_BYTES = 32
 ANOTHER = "choose another: --state DIR"
 
@@ -52,25 +53,20 @@ def write_state(places: Places, fleet: Fleet, config: Config) -> Path:
     A token that is there already is kept.
     """
     if not places.token.exists():
-        write_file(places.token, secrets.token_urlsafe(TOKEN_BYTES))
-    write_file(fleet_copy(places), fleet.model_dump_json(by_alias=True))
+        replace_file(places.token, secrets.token_urlsafe(TOKEN_BYTES))
+    replace_file(places.fleet, fleet.model_dump_json(by_alias=True))
     base = Path(config.fleet_file).parent if config.fleet_file else Path.home()
-    write_file(places.codes, json.dumps(codes_of(fleet, base)))
-    write_file(places.config, json.dumps(config.as_dict()))
+    replace_file(places.codes, json.dumps(codes_of(fleet, base)))
+    replace_file(places.config, json.dumps(config.as_dict()))
     keeper = places.state / "keeper.json"
-    write_file(keeper, json.dumps(keeper_config(places, fleet)))
+    replace_file(keeper, json.dumps(keeper_config(places, fleet)))
     return keeper
-
-
-def fleet_copy(places: Places) -> Path:
-    """The fleet as it was started, catalogue merged in and ports given out."""
-    return places.state / "fleet.json"
 
 
 def same_fleet(places: Places, fleet: Fleet) -> bool:
     """Whether the fleet that was started last on this folder is ``fleet``."""
     try:
-        started = json.loads(fleet_copy(places).read_text(encoding="utf-8"))
+        started = json.loads(places.fleet.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return False
     return bool(started == json.loads(fleet.model_dump_json(by_alias=True)))
@@ -117,22 +113,6 @@ def environment_of(places: Places, fleet: Fleet, ours: Mapping[str, str]) -> dic
     }
     mark, _, value = mark_of(places).partition("=")
     return {**passed, "SUTAZAI_STATE": str(places.state), mark: value}
-
-
-def write_file(path: Path, text: str) -> None:
-    """Replace ``path`` as a whole, readable by its owner only; a crash leaves old or new."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, PRIVATE_FILE)
-    with open(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(descriptor)
-    fresh.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def _check_owner(folder: Path) -> None:

@@ -66,6 +66,17 @@ def reject(
     print(f"run {run}: step {step} rejected")
 
 
+@app.command()
+def cancel(run: RunArgument, state: StateOption = None, as_json: JsonOption = False) -> None:
+    """Cancel a run, also in the midst of a step. What it wrote stays."""
+    target = f"/runs/{quote(run, safe='')}/cancel"
+    found = with_control(state, lambda control: control.post(target))
+    if as_json:
+        print_json(found)
+    else:
+        print(f"run {run}: cancelled")
+
+
 def _answer(run: str, step: str, answer: dict[str, Any], state: Path | None) -> None:
     target = f"/runs/{quote(run, safe='')}/approvals/{quote(step, safe='')}"
     with_control(state, lambda control: control.post(target, answer))

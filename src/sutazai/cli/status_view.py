@@ -90,8 +90,8 @@ def heading(status: FleetStatus, *, now: float) -> Text:
 
 
 def problems(status: FleetStatus) -> Iterator[Text]:
-    """One line for each thing that is wrong."""
-    for problem in status.problems:
+    """One line for each thing that is wrong, alerts first."""
+    for problem in (*status.alerts, *status.problems):
         yield Text.assemble(("! ", "bold red"), plain(problem))
 
 

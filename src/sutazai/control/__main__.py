@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import sys
 from pathlib import Path
 
@@ -22,19 +23,23 @@ log = logging.getLogger("sutazai.control")
 
 
 def main() -> None:
-    """Runs until SIGTERM; what is in flight is resumed by the next start."""
+    """Runs until SIGTERM; what is in flight is resumed by the next start. Where another fleet was
+    accepted, the process starts anew as itself: the host need not notice."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     logging.getLogger("alembic").setLevel(logging.WARNING)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_run(Places.of(Path(sys.argv[1]))))
+            renews = runner.run(_run(Places.of(Path(sys.argv[1]))))
     except SutazaiError as error:
         log.error("%s%s", error, f" ({error.hint})" if error.hint else "")  # noqa: TRY400 (our own error says all)
         sys.exit(error.exit_code)
+    if renews:
+        os.execv(sys.executable, [sys.executable, "-m", "sutazai.control", *sys.argv[1:]])  # noqa: S606
 
 
-async def _run(places: Places) -> None:
+async def _run(places: Places) -> bool:
+    """Whether it is to start anew."""
     settings = read_settings(places)
     ports = settings.config.ports
     wanted = ListenerSpec(LISTENER, ports.host, ports.control)
@@ -42,6 +47,7 @@ async def _run(places: Places) -> None:
     async with open_control(settings) as parts:
         log.info("control of %s, listening on %s", settings.fleet.name, ports.url(ports.control))
         await serve(parts, listeners[LISTENER])
+        return parts.renewing.is_set()
 
 
 if __name__ == "__main__":

@@ -9,19 +9,29 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from sutazai.control.accepted import in_force
+from sutazai.control.alerts.delivering import deliver
+from sutazai.control.alerts.desk import AlertDesk, Ends
+from sutazai.control.alerts.sending import Sender
 from sutazai.control.api.parts import Parts
 from sutazai.control.feed import EventFeed
 from sutazai.control.keys import agent_keys
+from sutazai.control.metrics.collecting import Collector, Fixed
+from sutazai.control.metrics.keeping import Keeping
 from sutazai.control.ollama import SourceChooser
 from sutazai.control.peers import GatewayPeer, HostPeer
 from sutazai.control.reconciler import EVERY, Reconciler
+from sutazai.control.revising import Reviser
+from sutazai.control.rollouts.backup import backup_of
+from sutazai.control.rollouts.desk import RolloutDesk
+from sutazai.control.rollouts.driver import Driver
 from sutazai.control.settings import Settings
 from sutazai.control.status import StatusReader
 from sutazai.control.tail import tail
 from sutazai.control.uids import unit_users
 from sutazai.control.work import control_database, control_office, control_scheduler
 from sutazai.fleet.isolation import uid_range
-from sutazai.store import Database, Events, Policies, Revisions, Stops, migrate
+from sutazai.store import Database, Events, Policies, Revisions, Rollouts, Stops, migrate
 from sutazai.wire import Client
 
 
@@ -41,7 +51,9 @@ async def open_control(
         database = Database(url)
         stack.callback(database.close)
         client = await stack.enter_async_context(Client())
+        settings = in_force(settings, await Revisions(database).newest())
         parts = await _parts(settings, database, client, every, clock)
+        stack.callback(parts.history.close)
         stack.push_async_callback(parts.work.close)
         await parts.work.open()
         await parts.work.run_desk.recover()
@@ -55,6 +67,12 @@ async def run_background(parts: Parts) -> None:
         group.create_task(tail(parts.host, parts.feed), name="read the host's events")
         group.create_task(parts.work.run(), name="do durable work")
         group.create_task(parts.schedules.run(), name="begin work by the clock")
+        group.create_task(parts.driver.run(), name="drive the rollout")
+        group.create_task(parts.metrics.run(), name="read metrics")
+        group.create_task(parts.alerts.run(), name="watch for alerts")
+        settings = parts.settings
+        sender = Sender(settings.fleet.notify.targets, settings.base)
+        group.create_task(deliver(parts.alerts, sender), name="notify of alerts")
 
 
 async def _parts(
@@ -70,8 +88,35 @@ async def _parts(
     feed = EventFeed(Events(database))
     revisions = Revisions(database)
     revision = await _record(settings, revisions, feed)
-    reconciler = _reconciler(settings, database, client, host, gateway, feed, every)
+    rollouts = RolloutDesk(settings, Rollouts(database), revisions)
+    await rollouts.load()
+    reconciler = _reconciler(
+        settings, database, client, host, gateway, feed, every, moving=rollouts.state is not None
+    )
     work = control_office(settings, database, client, feed)
+    history = Keeping(places.history, feed)
+    fixed = Fixed(
+        revision=revision,
+        schedules=len(settings.fleet.schedules),
+        folder=places.state,
+        problems=lambda: len(reconciler.problems),
+        objectives=lambda: alerts.owed,
+    )
+    metrics = Collector((host, gateway), database, history, fixed)
+    ends = Ends(places.alerts, lambda: metrics.latest, feed.add)
+    alerts = AlertDesk(settings.fleet, ends, clock=clock)
+    renewing = asyncio.Event()
+    reviser = Reviser(settings, revisions, reconciler, rollouts, feed, renewing)
+    driver = Driver(
+        settings,
+        rollouts,
+        reconciler,
+        host,
+        gateway,
+        feed,
+        restore=reviser.put_back,
+        backup=backup_of(settings, database),
+    )
     return Parts(
         settings=settings,
         host=host,
@@ -80,9 +125,16 @@ async def _parts(
         status=StatusReader(settings, reconciler, host, gateway, revision=revision),
         feed=feed,
         revisions=revisions,
+        reviser=reviser,
+        rollouts=rollouts,
+        driver=driver,
         work=work,
         schedules=control_scheduler(settings, work, feed, clock),
+        metrics=metrics,
+        history=history,
+        alerts=alerts,
         stopping=asyncio.Event(),
+        renewing=renewing,
     )
 
 
@@ -94,6 +146,8 @@ def _reconciler(
     gateway: GatewayPeer,
     feed: EventFeed,
     every: float,
+    *,
+    moving: bool,
 ) -> Reconciler:
     state, config = settings.places.state, settings.config
     chooser = SourceChooser(
@@ -113,6 +167,7 @@ def _reconciler(
         chooser=chooser,
         feed=feed,
         every=every,
+        moving=moving,
         users=unit_users(
             state / "uids.json",
             [*settings.fleet.agents, *settings.fleet.services],
@@ -126,7 +181,12 @@ async def _record(settings: Settings, revisions: Revisions, feed: EventFeed) -> 
     before = await revisions.newest()
     source = settings.config.fleet_file or "the built-in fleet"
     revision = await revisions.record(
-        settings.fleet, author=_author(), at=time.time(), reason=f"started from {source}"
+        settings.fleet,
+        author=_author(),
+        at=time.time(),
+        reason=f"started from {source}",
+        codes=settings.codes,
+        file=settings.config.fleet_file,
     )
     if before is None or revision.number != before.number:
         await feed.add("revision", f"revision {revision.number}: {source}", number=revision.number)

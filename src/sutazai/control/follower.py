@@ -53,6 +53,11 @@ class Follower(Generic[S]):
         """Whether the peer was told the newest snapshot in its present life."""
         return self._told
 
+    @property
+    def revision(self) -> int:
+        """The number of the newest snapshot, 0 before the first."""
+        return self._snapshot.revision if self._snapshot is not None else 0
+
     async def offer(self, snapshot: S) -> None:
         """The newest snapshot; its number changes only when its content does."""
         digest = digest_of(snapshot.model_dump(mode="json", exclude={"revision"}))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
+
+from sutazai.fleet.files import replace_file
 
 KEY_BYTES = 24
 
@@ -19,7 +20,7 @@ def agent_keys(file: Path, agents: Iterable[str]) -> dict[str, str]:
     known = _read(file)
     keys = {name: known.get(name) or secrets.token_urlsafe(KEY_BYTES) for name in sorted(agents)}
     if keys != known:
-        _write(file, keys)
+        replace_file(file, json.dumps(keys))
     return keys
 
 
@@ -31,12 +32,3 @@ def _read(file: Path) -> dict[str, str]:
     if not isinstance(value, dict):
         return {}
     return {name: key for name, key in value.items() if isinstance(key, str)}
-
-
-def _write(file: Path, keys: Mapping[str, str]) -> None:
-    fresh = file.with_name(f".{file.name}.new")
-    with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as writer:
-        json.dump(keys, writer)
-        writer.flush()
-        os.fsync(writer.fileno())
-    fresh.replace(file)

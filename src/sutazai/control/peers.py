@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from sutazai.fleet.arms import ArmsSeen
 from sutazai.fleet.desired import Desired
 from sutazai.fleet.errors import BadPeer
 from sutazai.fleet.routes import Routes
@@ -81,6 +82,10 @@ class GatewayPeer(Peer):
     async def stats(self) -> GatewayStats:
         """What it counts and what its backends do."""
         return self._shaped(GatewayStats, await self.call("GET", "/stats"))
+
+    async def arms(self) -> ArmsSeen:
+        """What the units of agents that move did."""
+        return self._shaped(ArmsSeen, await self.call("GET", "/arms"))
 
     async def route(self, routes: Routes) -> None:
         """Tells where calls go."""

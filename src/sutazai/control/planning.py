@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Mapping, Set
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from sutazai.control.isolating import isolated
 from sutazai.control.managed import managed_units
+from sutazai.control.rollouts.arms import Arms, ArmUnit, Side
 from sutazai.control.settings import Listening
 from sutazai.control.source import LlmSource, Source
 from sutazai.control.uids import Users
@@ -83,8 +84,21 @@ class House:
     throttle: float | None = None
 
 
+@dataclass(frozen=True)
+class Move:
+    """Agents on their way to a new version: their units, and the fleet and house of the old one."""
+
+    arms: Arms
+    fleet: Fleet
+    house: House
+
+
 def plan_units(
-    fleet: Fleet, house: House, source: LlmSource, stopped: Set[str] = frozenset()
+    fleet: Fleet,
+    house: House,
+    source: LlmSource,
+    stopped: Set[str] = frozenset(),
+    move: Move | None = None,
 ) -> tuple[DesiredUnit, ...]:
     """Every unit of the fleet, the embedded LLM where it is the source, and managed backends."""
     units = [_llm(fleet.llm, house)] if source.kind is Source.EMBEDDED else []
@@ -94,8 +108,24 @@ def plan_units(
         for name, service in fleet.services.items()
         if service.enabled
     ]
-    units += [_agent(name, agent, house) for name, agent in fleet.agents.items()]
-    return tuple(_finished(_isolated(unit, fleet, house), stopped) for unit in units)
+    planned = [_finished(_isolated(unit, fleet, house), stopped) for unit in units]
+    for name in fleet.agents:
+        planned += _agent_units(name, fleet, house, stopped, move)
+    return tuple(planned)
+
+
+def _agent_units(
+    name: str, fleet: Fleet, house: House, stopped: Set[str], move: Move | None
+) -> Iterator[DesiredUnit]:
+    """One unit, and while the agent moves one for each of its arms."""
+    sides = {Side.NEW: (fleet, house)}
+    arms = move.arms.units.get(name) if move else None
+    if move is not None and arms is not None:
+        sides[Side.OLD] = (move.fleet, move.house)
+    for arm in arms or (ArmUnit(name, Side.NEW),):
+        declared, where = sides[arm.side]
+        unit = _isolated(_agent(name, declared.agents[name], where), declared, where)
+        yield arm.of(_finished(unit, stopped))
 
 
 def _isolated(unit: DesiredUnit, fleet: Fleet, house: House) -> DesiredUnit:
@@ -147,6 +177,7 @@ def _agent(name: str, agent: Agent, house: House) -> DesiredUnit:
         },
         kind=Kind.AGENT,
         version="",
+        group=agent.group,
         # Nobody calls an agent that fetches, so nothing would ever wake it.
         temperature=Temperature.HOT if agent.pull else agent.temperature,
         replicas=agent.replicas,

@@ -7,13 +7,17 @@ import logging
 import os
 import time
 from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 from sutazai.control.emergency.throttle import Throttle
 from sutazai.control.feed import EventFeed
 from sutazai.control.follower import Follower
 from sutazai.control.ollama import SourceChooser
 from sutazai.control.peers import GatewayPeer, HostPeer
-from sutazai.control.planning import House, plan_memory, plan_units
+from sutazai.control.planning import House, Move, plan_memory, plan_units
+from sutazai.control.rollouts.arms import NO_ARMS
 from sutazai.control.routing import plan_routes
 from sutazai.control.settings import Settings
 from sutazai.control.source import Availability, LlmSource, Source, observe
@@ -22,6 +26,7 @@ from sutazai.fleet.desired import Desired
 from sutazai.fleet.errors import BadFleet, BadPeer, Unavailable
 from sutazai.fleet.routes import Routes
 from sutazai.fleet.secrets import resolve_secret
+from sutazai.fleet.spec import Fleet
 from sutazai.fleet.status import UnitStatus
 from sutazai.store import Policies, Stops
 
@@ -38,6 +43,8 @@ class Reconciler:
     Args:
         every: seconds between two looks at whether the peers are where they should be.
         users: the users that units run as.
+        moving: whether agents are on their way to a new version: nothing is planned, then, before
+            `take` has said which of them runs what.
 
     Attributes:
         source: where the model comes from.
@@ -58,6 +65,7 @@ class Reconciler:
         feed: EventFeed,
         every: float = EVERY,
         users: Users = Users(),  # noqa: B008 (frozen)
+        moving: bool = False,
     ) -> None:
         self.source = LlmSource(Source.EMBEDDED)
         self.problems: tuple[str, ...] = ()
@@ -73,6 +81,10 @@ class Reconciler:
         self._every = every
         self._available = True
         self._availability = Availability()
+        self._move: Move | None = None
+        self._sourced, self._plannable = asyncio.Event(), asyncio.Event()
+        if not moving:
+            self._plannable.set()
         self._one_at_a_time = asyncio.Lock()
         self._units: Follower[Desired] = Follower(
             "host",
@@ -93,9 +105,9 @@ class Reconciler:
 
     async def run(self) -> None:
         """Reconciles until cancelled."""
-        async with self._one_at_a_time:
-            self.source = await self._chooser.choose()
-            await self._plan()
+        self.source = await self._chooser.choose()
+        self._sourced.set()
+        await self._plan_anew()
         while True:
             try:
                 async with self._one_at_a_time:
@@ -116,22 +128,38 @@ class Reconciler:
             await self._stops.add(unit, time.time())
         else:
             await self._stops.remove(unit)
-        async with self._one_at_a_time:
-            await self._plan()
-            await self._units.align()
+        await self._plan_anew(self._units)
         return await self._host.change(unit, verb)
+
+    def versions(self, fleet: Fleet, codes: Mapping[str, str], base: Path) -> dict[str, str]:
+        """By unit, the digest of what makes its instances, were ``fleet`` in force."""
+        keys = {**dict.fromkeys(fleet.agents, ""), **self._keys}
+        house = replace(self.house, keys=keys, codes=codes, base=base)
+        return {unit.name: unit.version for unit in plan_units(fleet, house, self.source)}
+
+    async def take(self, move: Move | None) -> int:
+        """Agents move as ``move`` says from now on, None for not at all; both peers are told at
+        once where they answer. The number of the gateway's routes that say so."""
+        await self._sourced.wait()
+        self._move = move
+        self._plannable.set()
+        await self._plan_anew(self._calls, self._units)
+        return self._calls.revision
 
     async def throttle_to(self, cores: float | None) -> None:
         """Holds every agent to so many cores, until None releases them."""
         await asyncio.to_thread(self.throttle.set, cores)
-        async with self._one_at_a_time:
-            await self._plan()
-            await self._units.align()
+        await self._plan_anew(self._units)
 
-    async def _plan(self) -> None:
-        settings, places = self._settings, self._settings.places
-        house = House(
-            places,
+    @property
+    def house(self) -> House:
+        """Where the fleet lives."""
+        return self.house_of(self._settings)
+
+    def house_of(self, settings: Settings) -> House:
+        """The same with another revision's code and folder."""
+        return House(
+            settings.places,
             settings.config.ports,
             settings.base,
             self._keys,
@@ -139,7 +167,17 @@ class Reconciler:
             codes=settings.codes,
             throttle=self.throttle.cores,
         )
-        units = plan_units(settings.fleet, house, self.source, await self._stops.all())
+
+    async def _plan_anew(self, *told: Follower[Any]) -> None:
+        """Plans as soon as that is possible; these peers are told at once where they answer."""
+        await self._plannable.wait()
+        async with self._one_at_a_time:
+            await self._plan()
+            await asyncio.gather(*(each.align() for each in told))
+
+    async def _plan(self) -> None:
+        settings, stopped = self._settings, await self._stops.all()
+        units = plan_units(settings.fleet, self.house, self.source, stopped, self._move)
         plan = plan_memory(settings.fleet, self.source)
         self.problems = ()
         routes = plan_routes(
@@ -147,8 +185,9 @@ class Reconciler:
             self.source,
             keys=self._keys,
             token=settings.token,
-            llm_address=f"unix:{places.llm_socket}",
+            llm_address=f"unix:{settings.places.llm_socket}",
             resolve=self._resolved,
+            arms=self._move.arms if self._move else NO_ARMS,
         )
         await self._units.offer(Desired(revision=0, units=units, plan=plan))
         await self._calls.offer(routes)

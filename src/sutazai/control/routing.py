@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from sutazai.control.managed import pins_of
+from sutazai.control.rollouts.arms import NO_ARMS, Arms, DoorShare
 from sutazai.control.source import LlmSource, Source
 from sutazai.fleet.declared import Dialect, Priority
 from sutazai.fleet.hierarchy import Hierarchy
@@ -35,6 +36,7 @@ def plan_routes(
     token: str,
     llm_address: str,
     resolve: Callable[[str], str | None],
+    arms: Arms = NO_ARMS,
 ) -> Routes:
     """Backends, tiers, keys and doors.
 
@@ -43,6 +45,7 @@ def plan_routes(
         token: the admin's, which opens every door too.
         llm_address: where the embedded server listens, in `wire` form.
         resolve: the value of a reference to a secret, None where it cannot be had.
+        arms: how doors of agents that move share their calls out.
     """
     gateway = fleet.gateway
     return Routes(
@@ -54,7 +57,7 @@ def plan_routes(
             *(_agent_key(name, agent, keys[name]) for name, agent in fleet.agents.items()),
             *_client_keys(fleet.clients, resolve),
         ),
-        doors=tuple(_door(name, agent) for name, agent in fleet.agents.items()),
+        doors=tuple(_door(name, agent, arms) for name, agent in fleet.agents.items()),
         keyless=gateway.keyless,
         queue=gateway.queue,
         cache=gateway.cache,
@@ -155,6 +158,7 @@ def _agent_key(name: str, agent: Agent, secret: str) -> Key:
     return Key(
         name=name,
         secret=secret,
+        group=agent.group,
         priority=agent.priority,
         agent=True,
         tiers=agent.tiers,
@@ -182,6 +186,15 @@ def _client_keys(
             )
 
 
-def _door(name: str, agent: Agent) -> Door:
+def _door(name: str, agent: Agent, arms: Arms) -> Door:
     address = agent.url if agent.runtime is Runtime.REMOTE else None
-    return Door(agent=name, port=agent.port, address=address, balance=agent.balance)
+    share = arms.doors.get(name, DoorShare())
+    return Door(
+        agent=name,
+        port=agent.port,
+        address=address,
+        balance=agent.balance,
+        weights=share.weights,
+        wakes=share.wakes,
+        loyal=share.loyal,
+    )

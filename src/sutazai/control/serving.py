@@ -16,6 +16,8 @@ from starlette.types import ASGIApp
 from sutazai import __version__
 from sutazai.control.api import (
     agents,
+    alerts,
+    checkpoints,
     dead,
     emergency,
     errors,
@@ -23,6 +25,9 @@ from sutazai.control.api import (
     from_agents,
     gateway,
     messages,
+    metrics,
+    revisions,
+    rollouts,
     runs,
     schedules,
     status,
@@ -60,13 +65,19 @@ def make_app(parts: Parts) -> ASGIApp:
         messages,
         dead,
         runs,
+        revisions,
+        rollouts,
         workflows,
         schedules,
+        alerts,
+        checkpoints,
         events,
         emergency,
+        metrics,
     ):
         v1.include_router(module.router)
     app.include_router(v1)
+    app.include_router(metrics.scraped)
     app.add_api_route("/", _index, include_in_schema=False, response_model=None)
     app.add_api_route("/health", _health, include_in_schema=False)
     settings = parts.settings
@@ -100,8 +111,16 @@ async def serve(parts: Parts, listener: socket.socket) -> None:
     async with asyncio.TaskGroup() as group:
         background = group.create_task(run_background(parts), name="background")
         group.create_task(_stop(server, stopping), name="stop the server")
+        renewing = group.create_task(_renew(parts), name="start anew")
         await server.serve(sockets=[listener])
         background.cancel()
+        renewing.cancel()
+
+
+async def _renew(parts: Parts) -> None:
+    """A new start begins as an end; whoever asked for it gets the answer first."""
+    await parts.renewing.wait()
+    parts.stopping.set()
 
 
 async def _stop(server: uvicorn.Server, stopping: asyncio.Event) -> None:

@@ -10,9 +10,9 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from sutazai.fleet.desired import Shape
 from sutazai.fleet.errors import BadFleet, NotRunning, SutazaiError
 from sutazai.fleet.places import Places
+from sutazai.fleet.shapes import Shape
 from sutazai.fleet.spec import Fleet
 
 TOKEN_BYTES = 32
@@ -60,8 +60,12 @@ class Settings(BaseModel):
     @property
     def base(self) -> Path:
         """The folder that relative paths in the fleet file count from."""
-        file = self.config.fleet_file
-        return Path(file).absolute().parent if file else Path.home()
+        return base_of(self.config.fleet_file)
+
+
+def base_of(file: str | None) -> Path:
+    """The folder that relative paths of a fleet file count from."""
+    return Path(file).absolute().parent if file else Path.home()
 
 
 def read_settings(places: Places) -> Settings:
@@ -69,7 +73,7 @@ def read_settings(places: Places) -> Settings:
     return Settings(
         places=places,
         config=_read(places.config, Config.model_validate_json),
-        fleet=_read(places.state / "fleet.json", Fleet.model_validate_json),
+        fleet=_read(places.fleet, Fleet.model_validate_json),
         token=token_of(places.token),
         codes=_read(places.codes, _CODES.validate_json) if places.codes.exists() else {},
     )

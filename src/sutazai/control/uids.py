@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sutazai.fleet.files import replace_file
 from sutazai.fleet.isolation import BLOCK
 
 LEASES = Path("/var/lib/sutazai/uids")
@@ -63,7 +64,7 @@ def _assigned(file: Path, names: list[str], within: range, leases: Path) -> dict
             if not uids[name]:
                 raise OSError(0, "all are taken", str(leases))
     if uids != known:
-        _write(file, uids)
+        replace_file(file, json.dumps(uids))
     return uids
 
 
@@ -125,9 +126,3 @@ def _read(file: Path) -> dict[str, int]:
     if not isinstance(value, dict):
         return {}
     return {name: uid for name, uid in value.items() if isinstance(uid, int)}
-
-
-def _write(file: Path, uids: Mapping[str, int]) -> None:
-    fresh = file.with_name(f".{file.name}.new")
-    fresh.write_text(json.dumps(uids))
-    fresh.replace(file)

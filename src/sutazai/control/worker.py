@@ -19,9 +19,10 @@ from pathlib import Path
 
 from sutazai.fleet.errors import BadInput, NotFound, Unavailable
 from sutazai.fleet.places import Places
+from sutazai.fleet.revisions import Revision
 from sutazai.fleet.spec import Fleet
 from sutazai.fleet.work import Run, Task
-from sutazai.store import Database, Revision, Revisions, migrate
+from sutazai.store import Database, Revisions, migrate
 from sutazai.store.database import database_url
 from sutazai.tasks.calls import AgentCalls
 from sutazai.tasks.dispatch.routing import doers

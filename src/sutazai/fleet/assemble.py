@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from sutazai.fleet.alert_defaults import ALERTS, OBJECTIVES
+from sutazai.fleet.alerting import over_defaults
 from sutazai.fleet.document import Document
 from sutazai.fleet.explain import did_you_mean, kind_of
 from sutazai.fleet.positions import Path, Place, Positions, shown
@@ -60,6 +62,9 @@ def assemble(document: Document, catalogue: Catalogue) -> Assembled:
     own = data.get("agents")
     if own is None or isinstance(own, dict):
         data["agents"] = _merged(chosen, own or {}, data)
+    for section, built_in in (("alerts", ALERTS), ("objectives", OBJECTIVES)):
+        if section in data:
+            data[section] = over_defaults(data[section], built_in)
     positions = _with_built_in(document.positions, chosen)
     return Assembled(_without_nothing(data), positions, tuple(problems))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+from sutazai.fleet.alert_checks import check_alerts
 from sutazai.fleet.explain import did_you_mean
 from sutazai.fleet.fit import Machine, check_fit
 from sutazai.fleet.hierarchy import Hierarchy
@@ -59,6 +60,7 @@ def check_fleet(fleet: Fleet, machine: Machine, positions: Positions = NOWHERE) 
         *check_isolation(fleet, machine, positions),
         *check_schedules(fleet, positions),
         *check_workflows(fleet, positions),
+        *check_alerts(fleet, positions),
     ]
     return sorted(found, key=lambda problem: (problem.line, problem.column))
 

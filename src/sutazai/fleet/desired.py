@@ -5,20 +5,15 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from sutazai.fleet.declared import Priority
+from sutazai.fleet.shapes import Shape
 from sutazai.fleet.spec import Network, Pool, Runtime, Temperature
 
 GATEWAY = "{gateway}"
 """Stands for the gateway's address, as a container reaches it, in its environment. In that of an
 agent the address has the agent's key in it, for programs that can send none."""
-
-
-class Shape(BaseModel):
-    """A message between processes: immutable, and tolerant of fields a newer peer adds."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 class Kind(StrEnum):
@@ -106,6 +101,12 @@ class DesiredUnit(Shape):
     ``gpu_memory`` is bytes. ``concurrency`` is how many calls an instance takes at once, 0 where
     nobody can tell; ``replicas`` are the fewest instances while it is awake.
 
+    ``agent`` is whom it serves, where that has another name: while an agent moves to a new version
+    one unit runs that beside the old one. A unit on ``standby`` is kept for calls that may come
+    back, and gets none now.
+
+    ``group`` is what metrics go by where there are too many agents.
+
     It is replaced when one of ``restart_with`` was restarted, and each instance at the age of
     ``recycle_after`` seconds. ``throttle`` is how many cores it may take at most in an emergency.
     """
@@ -114,6 +115,9 @@ class DesiredUnit(Shape):
     kind: Kind
     version: str
     runtime: Runtime
+    group: str = ""
+    agent: str = ""
+    standby: bool = False
     temperature: Temperature = Temperature.HOT
     replicas: int = 1
     entry: str | None = None
@@ -144,6 +148,11 @@ class DesiredUnit(Shape):
     stopped: bool = False
     isolation: Isolation | None = None
     cores: tuple[int, ...] = ()
+
+    @property
+    def serves(self) -> str:
+        """The agent whose calls it gets."""
+        return self.agent or self.name
 
 
 class Plan(Shape):

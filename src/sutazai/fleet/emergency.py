@@ -5,7 +5,7 @@ Memory is bytes, shares of it percent, times seconds.
 
 from __future__ import annotations
 
-from sutazai.fleet.desired import Shape
+from sutazai.fleet.shapes import Shape
 
 
 class Ended(Shape):

@@ -26,6 +26,7 @@
         ├── InstanceLost     the instance died while it worked        (HTTP 502)
         ├── PoisonTask       every instance that worked on it died
         ├── TaskLost         who worked on it died, or what it depends on failed
+        ├── BadCheckpoint    a checkpoint is damaged, or of another format
         └── AgentFailed      the agent's own code failed
 
 Each error is a fact by name, carries its data, may carry a hint that says what to do, and keeps
@@ -167,6 +168,10 @@ class PoisonTask(Failed):
 
 
 class TaskLost(Failed):
+    pass
+
+
+class BadCheckpoint(Failed):
     pass
 
 

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from sutazai.fleet.desired import Shape
+from sutazai.fleet.shapes import Shape
 
 
 class Endpoint(Shape):
     """One ready instance. ``address`` is in `wire` form (`unix:/…`, `http://…`).
 
-    ``revision`` is that of the fleet it runs. One that is ``draining`` ends what it has begun and
-    gets no new calls. ``concurrency`` is how many calls it gets at once, 0 for any
-    number; further ones wait until it has room, or another one is ready.
+    ``unit`` is whose instance it is, where that has another name than the agent. One that is
+    ``draining`` ends what it has begun and gets no new calls. ``concurrency`` is how many calls it
+    gets at once, 0 for any number; further ones wait until it has room, or another one is ready.
     """
 
     agent: str
     instance: str
     address: str
-    revision: int = 0
+    unit: str = ""
     draining: bool = False
     concurrency: int = 0
+
+    @property
+    def owner(self) -> str:
+        """The unit whose instance it is."""
+        return self.unit or self.agent
 
 
 class EndpointFacts(Shape):

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import Field
 
-from sutazai.fleet.desired import Shape
+from sutazai.fleet.shapes import Shape
 
 BEAT = 30.0
 """Seconds between two heartbeats."""

@@ -40,8 +40,13 @@ class Places:
         return self.state / "config.json"
 
     @property
+    def fleet(self) -> Path:
+        """The fleet that is in force, catalogue merged in and ports given out."""
+        return self.state / "fleet.json"
+
+    @property
     def codes(self) -> Path:
-        """Digests of the agents' code as `up` found it."""
+        """Digests of the agents' code as it was when the fleet was accepted."""
         return self.state / "codes.json"
 
     @property
@@ -106,6 +111,11 @@ class Places:
         return self.state / "gateway-calls.sqlite"
 
     @property
+    def history(self) -> Path:
+        """What was measured, at falling resolution."""
+        return self.state / "history.sqlite"
+
+    @property
     def messages(self) -> Path:
         """The log of messages that are not delivered yet, and of dead letters."""
         return self.state / "messages.log"
@@ -119,6 +129,11 @@ class Places:
     def paused(self) -> Path:
         """There while agents' calls to models are held."""
         return self.state / "paused"
+
+    @property
+    def alerts(self) -> Path:
+        """What is known of alerts, silences, and notifications that are still to be sent."""
+        return self.state / "alerts.json"
 
     @property
     def throttle(self) -> Path:

@@ -16,7 +16,7 @@ from sutazai.fleet.units import DURATION_PATTERN, SIZE_PATTERN, format_size
 _SECTIONS = (
     "agents", "services", "backends", "tiers", "clients", "llm", "gateway", "tasks",
     "workflows", "schedules", "messages",
-    "bus", "ports", "memory", "isolation",
+    "bus", "alerts", "objectives", "notify", "ports", "memory", "isolation",
 )  # fmt: skip
 _BOUNDS = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most"}
 _PATTERNS = {SIZE_PATTERN: "size", DURATION_PATTERN: "duration"}
@@ -91,6 +91,7 @@ These are refused:
 - waiting for a service that is not enabled;
 - a volume that would hand a container the container engine itself;
 - keys that the runtime does not use, and a key itself in `api_key`;
+- alerts that suppress each other or what is not there, and a target's `url` that is no reference;
 - a fleet that does not fit: memory, a pool, or four times the cores there are.
 
 With these a fleet starts, and says so:
@@ -98,7 +99,8 @@ With these a fleet starts, and says so:
 - workers without a lead where others have one;
 - more cores wanted than there are;
 - more hot agents than LLM slots;
-- pools that cannot all be full at once.
+- pools that cannot all be full at once;
+- alerts on metrics that SutazAI does not tell.
 """
 
 

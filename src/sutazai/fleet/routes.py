@@ -13,7 +13,6 @@ from typing import Any
 from pydantic import Field
 
 from sutazai.fleet.declared import Dialect, Priority
-from sutazai.fleet.desired import Shape
 from sutazai.fleet.hierarchy import Member
 from sutazai.fleet.messaging import BusSpec, Messages
 from sutazai.fleet.serving import (
@@ -29,6 +28,7 @@ from sutazai.fleet.serving import (
     Timeouts,
     WorkBudget,
 )
+from sutazai.fleet.shapes import Shape
 
 
 class PinnedRoute(Shape):
@@ -83,10 +83,12 @@ class TierRoute(Shape):
 
 
 class Key(Shape):
-    """What identifies an agent, or any client, to the gateway. ``tiers`` empty means all."""
+    """What identifies an agent, or any client, to the gateway. ``tiers`` empty means all; ``group``
+    is what metrics go by where there are too many agents."""
 
     name: str
     secret: str
+    group: str = ""
     priority: Priority = Priority.MEDIUM
     admin: bool = False
     agent: bool = False
@@ -99,15 +101,19 @@ class Key(Shape):
 class Door(Shape):
     """The front door of one agent: its stable port, and a fixed address if it runs elsewhere.
 
-    ``weights`` shares calls out among revisions; a revision that is not named has weight one, and
-    one of weight nought gets no new calls.
+    ``weights`` shares calls out among the units that serve the agent; one that is not named has
+    weight one, and one of weight nought gets no new calls. ``wakes`` is the unit that is woken for
+    a call, where that is not the agent's own. While it is ``loyal`` a task stays with the unit that
+    began it, whatever the weights.
     """
 
     agent: str
     port: int | None = None
     address: str | None = None
     balance: Balance = Balance.LEAST_LOADED
-    weights: Mapping[int, float] = Field(default_factory=dict)
+    weights: Mapping[str, float] = Field(default_factory=dict)
+    wakes: str = ""
+    loyal: bool = True
 
 
 class Routes(Shape):

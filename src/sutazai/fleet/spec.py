@@ -15,11 +15,15 @@ from pydantic import (
     model_validator,
 )
 
+from sutazai.fleet.alerting import AlertRule, Notify, Objective
+from sutazai.fleet.checkpoints import CheckpointPlan
 from sutazai.fleet.declared import Interval, Name, Port, Priority, Spec, wrong
 from sutazai.fleet.isolation import Cores, Isolated, Isolation
 from sutazai.fleet.messaging import BusSpec, Messages, Word
 from sutazai.fleet.mounts import parse_mount
 from sutazai.fleet.queueing import TaskQueue
+from sutazai.fleet.rollout_criteria import RolloutCriteria
+from sutazai.fleet.rollouts import RolloutPlan
 from sutazai.fleet.scheduling import Schedule
 from sutazai.fleet.serving import (
     Backend,
@@ -394,3 +398,19 @@ class Fleet(Spec):
     workflows: dict[Name, Workflow] = Field(
         default_factory=dict, description="Work of several steps, by name."
     )
+    alerts: dict[Name, AlertRule] = Field(
+        default_factory=dict,
+        description="What is wrong when, by name, beside the built-in alerts; an entry of one of "
+        "those without a `metric` changes single keys of it.",
+    )
+    objectives: dict[Name, Objective] = Field(
+        default_factory=dict, description="Service levels that are owed, by name."
+    )
+    notify: Notify = Field(default_factory=Notify)
+    rollout: RolloutPlan = Field(
+        default_factory=RolloutPlan, description="How agents are moved to a new version."
+    )
+    criteria: RolloutCriteria = Field(
+        default_factory=RolloutCriteria, description="What a new version is judged by."
+    )
+    checkpoints: CheckpointPlan = Field(default_factory=CheckpointPlan)

@@ -10,7 +10,8 @@ from typing import Any
 
 from pydantic import Field
 
-from sutazai.fleet.desired import Kind, Shape
+from sutazai.fleet.desired import Kind
+from sutazai.fleet.shapes import Shape
 from sutazai.fleet.spec import Runtime, Temperature
 
 
@@ -101,9 +102,11 @@ class InstanceStatus(Shape):
 
 
 class UnitStatus(Shape):
-    """One unit as its host sees it; ``reason`` says why it is in this state."""
+    """One unit as its host sees it; ``reason`` says why it is in this state, ``version`` which
+    instances it should have."""
 
     name: str
+    version: str = ""
     kind: Kind
     runtime: Runtime
     temperature: Temperature
@@ -216,4 +219,5 @@ class FleetStatus(Shape):
     throttle: float | None = None
     pressure: PressureStatus = PressureStatus()
     isolation: IsolationStatus = IsolationStatus()
+    alerts: tuple[str, ...] = Field((), description="What fires and is heard, the cause first.")
     problems: tuple[str, ...] = ()

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from sutazai.fleet.declared import Priority
-from sutazai.fleet.desired import Shape
+from sutazai.fleet.shapes import Shape
 from sutazai.fleet.workflows import STANDARD
 
 Label = Annotated[str, StringConstraints(pattern=r"^[!-~]([ -~]{0,198}[!-~])?$")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from sutazai.fleet.arms import ArmsSeen
 from sutazai.fleet.facts import Demand, EndpointFacts, Heard
 from sutazai.fleet.ids import new_id
 from sutazai.fleet.routes import Routes
@@ -57,6 +58,7 @@ class Api:
         router.add("PUT", "/routes", self.put_routes)
         router.add("POST", "/facts", self.post_facts)
         router.add("GET", "/stats", self.get_stats)
+        router.add("GET", "/arms", self.get_arms)
         router.add("GET", "/models", self.get_models)
         router.add("PUT", "/trouble", self.put_trouble)
 
@@ -97,6 +99,14 @@ class Api:
 
     async def get_stats(self, request: Request) -> Response:
         return json_response(self.stats().model_dump(mode="json"))
+
+    async def get_arms(self, request: Request) -> Response:
+        seen = ArmsSeen(
+            incarnation=self._incarnation,
+            arms=self._llm.arms.counts(),
+            running=self._instances.in_hand(),
+        )
+        return json_response(seen.model_dump(mode="json"))
 
     async def get_models(self, request: Request) -> Response:
         catalogue = self._llm.backends.catalogue

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sutazai.fleet.errors import BadInput, NotRunning
+from sutazai.fleet.files import replace_file
 from sutazai.fleet.places import Places
 from sutazai.fleet.routes import Routes
 from sutazai.gateway.api import Api
@@ -36,7 +37,7 @@ from sutazai.gateway.doors.waking import Waker
 from sutazai.gateway.llm import LlmSide
 from sutazai.gateway.messages.desk import MessageDesk
 from sutazai.gateway.relay import Relay
-from sutazai.gateway.state import NO_ROUTES, Keeping, load_endpoints, load_routes, write
+from sutazai.gateway.state import NO_ROUTES, Keeping, load_endpoints, load_routes
 from sutazai.gateway.trouble import Trouble
 from sutazai.wire import (
     Client,
@@ -107,6 +108,7 @@ class Gateway:
             self._waker,
             self._llm.tasks,
             activity=self._llm.activity,
+            arms=self._llm.arms,
         )
         self._messages = MessageDesk(places.messages, self._doors)
         self._relay = Relay(self._client, places)
@@ -164,7 +166,7 @@ class Gateway:
     async def _adopt(self, routes: Routes) -> tuple[str, ...]:
         """Keeps new routes, then routes calls by them; calls under way go on as they began."""
         data = routes.model_dump_json().encode()
-        await asyncio.to_thread(write, self._places.routes, data)
+        await asyncio.to_thread(replace_file, self._places.routes, data)
         await self._route_by(routes)
         return await self._door_listeners.open(routes.doors)
 

@@ -24,7 +24,9 @@ from sutazai.gateway.callers.tasks import Tasks
 from sutazai.gateway.calls.endpoints import Endpoints
 from sutazai.gateway.calls.plant import Plant
 from sutazai.gateway.calls.shared import Sharing
-from sutazai.gateway.metrics import BackendGauges, Gauges, Metrics
+from sutazai.gateway.cells import BackendGauges, Gauges
+from sutazai.gateway.doors.arms import Arms
+from sutazai.gateway.metrics import Metrics
 from sutazai.gateway.operations import Operations
 from sutazai.gateway.queue.admission import Admission
 from sutazai.gateway.records.store import Store
@@ -57,6 +59,7 @@ class LlmSide:
         self.counters = Counters()
         self.tasks = Tasks()
         self.activity = Activity()
+        self.arms = Arms()
         self.admission = Admission(NO_ROUTES.queue)
         self.backends = Backends(client, self.admission.update_backends, load=self.admission.load)
         self._budgets = Budgets(self._budgets_kept.touch)
@@ -76,6 +79,7 @@ class LlmSide:
                 self._recent,
                 self._store,
                 self.activity,
+                self.arms,
             ),
         )
         self._sharing = Sharing(self._plant)
@@ -110,7 +114,7 @@ class LlmSide:
         self._revision = routes.revision
         self._plant.apply(routes)
         self._store.apply(routes.record)
-        self._metrics.declare(key.name for key in routes.keys)
+        self._metrics.declare({key.name: key.group for key in routes.keys})
         self._budgets.keep([key.name for key in routes.keys])
         self._endpoints.named = named
         self.tasks.apply(routes.keys, repeats=routes.repeats, run_budget=routes.run_budget)
@@ -200,6 +204,7 @@ class LlmSide:
                     shot.running.get(state.route.name, 0),
                     state.slots,
                     breakers.get(state.route.name, {}),
+                    state.memory,
                 )
                 for state in self.backends.states
             ],

@@ -15,7 +15,6 @@ from sutazai.gateway.backends.registry import Backends
 from sutazai.gateway.backends.settings import differences
 from sutazai.gateway.backends.state import BackendState
 from sutazai.gateway.bypass import Bypass
-from sutazai.gateway.exposition import CONTENT_TYPE
 from sutazai.gateway.queue.admission import Admission
 from sutazai.gateway.queue.entries import Row
 from sutazai.gateway.records.letter import DeadLetter
@@ -25,6 +24,7 @@ from sutazai.gateway.records.summary import Recent
 from sutazai.gateway.sharing.cache import AnswerCache
 from sutazai.gateway.state import Switch
 from sutazai.wire import Client, Request, Response, Router, json_response
+from sutazai.wire.exposition import CONTENT_TYPE
 
 ROWS = 100
 """Rows of a list where a client does not say how many."""

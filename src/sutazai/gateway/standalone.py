@@ -20,6 +20,7 @@ import uvloop
 
 from sutazai.fleet.declared import Dialect
 from sutazai.fleet.errors import BadInput, PortTaken, Refused, SutazaiError
+from sutazai.fleet.files import replace_file
 from sutazai.fleet.places import Places
 from sutazai.fleet.ports import local_port
 from sutazai.fleet.routes import BackendRoute, Routes, TierRoute
@@ -27,7 +28,7 @@ from sutazai.gateway.app import GRACE, Gateway, Listening
 from sutazai.gateway.backends.state import BackendState
 from sutazai.gateway.doors.listeners import GATEWAY, OwnSockets
 from sutazai.gateway.ownfolders import Held
-from sutazai.gateway.state import load_routes, write
+from sutazai.gateway.state import load_routes
 from sutazai.gateway.stats import BackendStats, GatewayStats
 from sutazai.wire import Address, Client, ListenerSpec, Server, Timeout
 
@@ -159,7 +160,7 @@ class Standalone:
         self._revision = kept.revision
         await self._ask()
         data = self._plan().model_dump_json().encode()
-        await asyncio.to_thread(write, self._places.routes, data)
+        await asyncio.to_thread(replace_file, self._places.routes, data)
         await self._gateway.start()
         if self._unknown():
             self._asking = asyncio.create_task(self._keep_asking(), name="ask for dialects")

@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
 from pydantic import ValidationError
 
-from sutazai.fleet.desired import Shape
 from sutazai.fleet.errors import BadInput
 from sutazai.fleet.facts import EndpointFacts
-from sutazai.fleet.ids import new_tag
+from sutazai.fleet.files import flush_folder, replace_file
 from sutazai.fleet.routes import Routes
+from sutazai.fleet.shapes import Shape
 
 log = logging.getLogger("sutazai.gateway")
 
@@ -60,30 +59,6 @@ def load_endpoints(path: Path) -> EndpointFacts | None:
     return load(EndpointFacts, path)
 
 
-def write(path: Path, data: bytes) -> None:
-    """Replaces the file at ``path``. Raises OSError."""
-    draft = path.with_name(f".{path.name}.{new_tag()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(draft, path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
-    _flush_folder(path.parent)
-
-
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 class Keeping:
     """Keeps a changing value on disk without writing every change.
 
@@ -122,7 +97,7 @@ class Keeping:
                 return
             self._changed.clear()
             try:
-                await asyncio.to_thread(write, self._path, self._render())
+                await asyncio.to_thread(replace_file, self._path, self._render())
             except OSError as error:  # the next change tries again
                 log.warning("%s cannot be written: %s", self._path, error)
 
@@ -141,7 +116,7 @@ class Switch:
 
     def _keep(self, on: bool) -> None:
         if on:
-            write(self._path, b"")
+            replace_file(self._path, b"")
         else:
             self._path.unlink(missing_ok=True)
-            _flush_folder(self._path.parent)
+            flush_folder(self._path.parent)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sutazai.fleet.declared import Priority
-from sutazai.fleet.desired import Shape
+from sutazai.fleet.shapes import Shape
 from sutazai.gateway.records.call import CallRecord
 from sutazai.gateway.records.summary import Summary
 

@@ -12,8 +12,8 @@ from random import Random
 
 from pydantic import Field
 
-from sutazai.fleet.desired import Shape
 from sutazai.fleet.errors import PeerClosed
+from sutazai.fleet.shapes import Shape
 from sutazai.wire import Response, Sink
 
 

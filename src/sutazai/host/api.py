@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterator, Callable, Iterable
+from functools import partial
 
 from pydantic import ValidationError
 
@@ -15,9 +16,11 @@ from sutazai.fleet.facts import Wake
 from sutazai.fleet.status import HostStatus, IsolationStatus, PressureStatus, State, UnitStatus
 from sutazai.host.emergency import Emergency
 from sutazai.host.events import Events
+from sutazai.host.inspection import Inspection
 from sutazai.host.instances.output import Log
 from sutazai.host.isolation import Isolator
 from sutazai.host.limits import Limits
+from sutazai.host.metrics import HostMetrics
 from sutazai.host.units.supervisor import Supervisor
 from sutazai.wire import Request, Response, Router, json_response
 
@@ -40,6 +43,8 @@ class HostApi:
         isolator: Isolator,
         pressure: Callable[[], PressureStatus],
         emergency: Emergency,
+        metrics: HostMetrics,
+        inspection: Inspection,
     ) -> None:
         self._supervisor = supervisor
         self._events = events
@@ -55,6 +60,8 @@ class HostApi:
         self.handler.add("POST", "/units/{name}/wake", self._wake)
         self.handler.add("GET", "/units/{name}/log", self._log)
         emergency.serve(self.handler)
+        metrics.serve(self.handler)
+        inspection.serve(self.handler)
         for verb in ("start", "stop", "restart"):
             self.handler.add("POST", f"/units/{{name}}/{verb}", self._change)
 
@@ -104,9 +111,11 @@ class HostApi:
         return _model(Wake(endpoints=await unit.wake()))
 
     async def _change(self, request: Request) -> Response:
+        """One that is to be restarted may be a single `instance`."""
         unit = self._supervisor.unit(request.params["name"])
         verb = request.path.rpartition("/")[2]
-        {"start": unit.start, "stop": unit.stop, "restart": unit.restart}[verb]()
+        restart = partial(unit.restart, request.query.get("instance"))
+        {"start": unit.start, "stop": unit.stop, "restart": restart}[verb]()
         return _model(unit.status())
 
     async def _log(self, request: Request) -> Response:

@@ -21,12 +21,14 @@ from sutazai.host.containers import Containers
 from sutazai.host.emergency import Emergency
 from sutazai.host.endpoints import Endpoints
 from sutazai.host.events import Events
+from sutazai.host.inspection import Inspection
 from sutazai.host.instances.environments import Environments, keep_tidy
 from sutazai.host.instances.launcher import Launcher, Starter
 from sutazai.host.instances.processes import Processes
 from sutazai.host.instances.zygotes import Zygotes
 from sutazai.host.isolation import Isolator, allowed
 from sutazai.host.limits import Limits, choose, keep_growing
+from sutazai.host.metrics import HostMetrics
 from sutazai.host.pressure.ending import Ender
 from sutazai.host.pressure.levels import Reading
 from sutazai.host.pressure.measuring import measure
@@ -193,6 +195,8 @@ def _api(house: House, emergency: Emergency) -> HostApi:
         isolator=house.isolator,
         pressure=house.watch.status,
         emergency=emergency,
+        metrics=HostMetrics(house.supervisor, house.desk, house.watch.status),
+        inspection=Inspection(house.supervisor),
     )
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from sutazai.fleet.desired import Desired
+from sutazai.fleet.files import replace_file
 
 
 class DesiredFile:
@@ -25,11 +25,6 @@ class DesiredFile:
 
     def write(self, desired: Desired) -> None:
         """Keeps what is wanted; it holds keys of agents, so only the owner may read it."""
-        fresh = self._path.with_suffix(".new")
-        with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            # What is a default is left out: a model that was read takes memory for each field that
-            # was named, 3.5 KiB a unit if all are.
-            file.write(desired.model_dump_json(exclude_defaults=True).encode())
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(self._path)
+        # What is a default is left out: a model that was read takes memory for each field that was
+        # named, 3.5 KiB a unit if all are.
+        replace_file(self._path, desired.model_dump_json(exclude_defaults=True))

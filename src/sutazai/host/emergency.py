@@ -10,9 +10,10 @@ from typing import TypeVar
 
 from pydantic import Field, ValidationError
 
-from sutazai.fleet.desired import DesiredUnit, Shape
+from sutazai.fleet.desired import DesiredUnit
 from sutazai.fleet.emergency import Ended, MemoryRelief, RestartPlan
 from sutazai.fleet.errors import BadInput
+from sutazai.fleet.shapes import Shape
 from sutazai.fleet.spec import Temperature
 from sutazai.fleet.status import Level
 from sutazai.host.instances.instance import Instance

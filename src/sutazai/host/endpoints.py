@@ -74,9 +74,9 @@ class Endpoints:
             self._bridges = (*self._bridges, address)
             self._work.set()
 
-    def of(self, agent: str) -> tuple[Endpoint, ...]:
-        """The ready instances of one agent."""
-        return tuple(one for one in self._ready.values() if one.agent == agent)
+    def of(self, unit: str) -> tuple[Endpoint, ...]:
+        """The ready instances of one unit."""
+        return tuple(one for one in self._ready.values() if one.owner == unit)
 
     async def withdraw(self, instance: str) -> bool:
         """Says that an instance is gone and waits, for a bounded time, until the gateway knows.

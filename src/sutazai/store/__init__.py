@@ -11,10 +11,12 @@ from sutazai.store.database import Database
 from sutazai.store.events import Events
 from sutazai.store.executors import Executors
 from sutazai.store.fetchers import Fetchers
+from sutazai.store.figures import Figures, WorkFigures
 from sutazai.store.intake import Intake
 from sutazai.store.migrate import migrate
 from sutazai.store.policies import Policies
-from sutazai.store.revisions import Revision, Revisions
+from sutazai.store.revisions import Revisions
+from sutazai.store.rollouts import RolloutRecord, Rollouts
 from sutazai.store.runs import Runs
 from sutazai.store.schedules import Schedules
 from sutazai.store.stops import Stops
@@ -27,10 +29,12 @@ __all__ = [
     "Events",
     "Executors",
     "Fetchers",
+    "Figures",
     "Intake",
     "Policies",
-    "Revision",
     "Revisions",
+    "RolloutRecord",
+    "Rollouts",
     "Runs",
     "Schedules",
     "Stops",
@@ -38,4 +42,5 @@ __all__ = [
     "Tasks",
     "Turns",
     "Wanted",
+    "WorkFigures",
 ]

@@ -12,7 +12,7 @@ from sutazai.fleet.work import DEAD, OPEN, Task, WorkState
 from sutazai.store.database import Database
 from sutazai.store.models import NeedRow, TaskRow
 from sutazai.store.needs import parts, settle
-from sutazai.store.sharing import lock_queue, ring
+from sutazai.store.sharing import lock_queue
 from sutazai.store.task_rows import task_of, waiting_reason
 from sutazai.store.tasks import Wanted
 
@@ -41,7 +41,6 @@ class TaskChanges:
             )
             if session.scalar(query) is None:
                 return []
-            ring(session)
             ended = [task_id, *settle(session, [(task_id, WorkState.CANCELLED)], now)]
             rows = session.scalars(select(TaskRow).where(TaskRow.id.in_(ended)))
             return sorted(map(task_of, rows), key=lambda task: task.id != task_id)
@@ -57,7 +56,6 @@ class TaskChanges:
             if row.state in OPEN or row.state == WorkState.DONE:
                 raise Conflict(f"task {task_id} cannot be tried again: it is {row.state}")
             _renew(session, row, now)
-            ring(session)
             return task_of(row)
 
         return await self._database.write(work)
@@ -72,9 +70,7 @@ class TaskChanges:
             lock_queue(session)
             query = wanted.narrow(select(TaskRow).where(TaskRow.state.in_(DEAD)))
             rows = session.scalars(query.order_by(TaskRow.created, TaskRow.id).limit(limit)).all()
-            renewed = [row.id for row in rows if _renewed(session, row, now)]
-            ring(session)
-            return renewed
+            return [row.id for row in rows if _renewed(session, row, now)]
 
         return await self._database.write(work)
 

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.orm import Session
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from sutazai.fleet.errors import BadInput, DiskFull, Unavailable
 
@@ -64,6 +64,13 @@ class Database:
     def is_shared(self) -> bool:
         """Whether several processes may work with it."""
         return make_url(self.url).get_backend_name() != "sqlite"
+
+    @property
+    def connections(self) -> tuple[int, int]:
+        """How many connections are in use, and how many there may be."""
+        pool = self._engine.pool
+        used = pool.checkedout() if isinstance(pool, QueuePool) else 0
+        return used, READERS + 1
 
     async def read(self, work: Callable[[Session], T]) -> T:
         """What ``work`` returns, in a transaction of its own. Raises Unavailable."""

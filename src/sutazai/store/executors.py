@@ -55,7 +55,8 @@ class Executors:
         query = delete(ExecutorRow).where(ExecutorRow.id == executor)
         await self._database.write(lambda session: session.execute(query))
 
-    async def leave(self, executor: str) -> None:
-        """A life ends: whoever looks next takes over what it leaves behind."""
-        query = update(ExecutorRow).where(ExecutorRow.id == executor).values(beat=0.0)
-        await self._database.write(lambda session: session.execute(query))
+    async def leave(self, executor: str, name: str) -> None:
+        """A life ends: whoever looks next takes over what it leaves behind, also where that was
+        done before, for it may have begun something since."""
+        gone = ExecutorRow(id=executor, name=name, since=0.0, beat=0.0)
+        await self._database.write(lambda session: session.merge(gone))

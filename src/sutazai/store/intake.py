@@ -18,7 +18,7 @@ from sutazai.fleet.work import OPEN, Task, TaskRequest, WorkState
 from sutazai.store.database import Database
 from sutazai.store.models import NeedRow, TaskRow
 from sutazai.store.needs import settle
-from sutazai.store.sharing import lock_queue, ring
+from sutazai.store.sharing import lock_queue
 from sutazai.store.task_rows import NewTask, new_row, same_work, task_of
 from sutazai.store.tasks import TASKS
 
@@ -105,18 +105,22 @@ class Intake:
         self, groups: Sequence[_Group], session: Session
     ) -> Sequence[Taken | Exception]:
         lock_queue(session)
-        answers = [self._take_group(session, group.items) for group in groups]
-        ring(session)
-        return answers
+        if len(groups) == 1:  # what it raises undoes the whole transaction
+            return [self._take_group(session, groups[0].items)]
+        return [self._take_beside(session, group.items) for group in groups]
 
-    def _take_group(self, session: Session, items: Sequence[NewTask]) -> Taken | Exception:
+    def _take_beside(self, session: Session, items: Sequence[NewTask]) -> Taken | Exception:
+        """One of several, so what it raises must not undo what the others did."""
         try:
             with session.begin_nested():
-                taking = _Taking(session, self._rule)
-                tasks = tuple(taking.take(item) for item in items)
-                return Taken(tasks, tuple(taking.ended()))
+                return self._take_group(session, items)
         except SutazaiError as error:
             return error
+
+    def _take_group(self, session: Session, items: Sequence[NewTask]) -> Taken:
+        taking = _Taking(session, self._rule)
+        tasks = tuple(taking.take(item) for item in items)
+        return Taken(tasks, tuple(taking.ended()))
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,8 @@ class Base(DeclarativeBase):
 
 
 class RevisionRow(Base):
-    """One accepted version of the fleet; ``spec`` is its canonical JSON."""
+    """One accepted version of the fleet; ``spec`` is its canonical JSON, ``codes`` the digests of
+    its agents' code, ``file`` where it was read."""
 
     __tablename__ = "revisions"
 
@@ -32,6 +33,8 @@ class RevisionRow(Base):
     author: Mapped[str] = mapped_column(String(128))
     at: Mapped[float]
     reason: Mapped[str] = mapped_column(Text)
+    codes: Mapped[dict[str, Any] | None]
+    file: Mapped[str | None] = mapped_column(Text)
 
 
 class AgentRow(Base):
@@ -195,6 +198,21 @@ class ScheduleRow(Base):
     fired: Mapped[float | None]
     paused: Mapped[float | None]
     last: Mapped[str] = mapped_column(Text)
+
+
+class RolloutRow(Base):
+    """One rollout from a revision ``before`` to one ``after``; ``state`` is the machine's."""
+
+    __tablename__ = "rollouts"
+
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    before: Mapped[int]
+    after: Mapped[int]
+    author: Mapped[str] = mapped_column(String(128))
+    reason: Mapped[str] = mapped_column(Text)
+    begun: Mapped[float]
+    ended: Mapped[float | None]
+    state: Mapped[dict[str, Any]]
 
 
 class PolicyRow(Base):

@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
-from pydantic import Field
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from sutazai.fleet.desired import Shape
+from sutazai.fleet.errors import NotFound
+from sutazai.fleet.revisions import Revision, RevisionInfo
 from sutazai.fleet.spec import Fleet
 from sutazai.store.database import Database
 from sutazai.store.models import AgentRow, RevisionRow
 
 KEPT = 50
 """How many revisions are kept; the oldest go first."""
-
-
-class Revision(Shape):
-    """One accepted version of the fleet; ``at`` is in seconds since 1970."""
-
-    number: int
-    fleet: str
-    author: str
-    at: float
-    reason: str
-    spec: dict[str, Any] = Field(description="The fleet file, catalogue merged in.")
 
 
 class Revisions:
@@ -36,17 +26,33 @@ class Revisions:
         self._database = database
         self._kept = kept
 
-    async def record(self, fleet: Fleet, *, author: str, at: float, reason: str) -> Revision:
-        """The last revision if it is the same fleet, else a new one."""
-        spec = canonical(fleet)
+    async def record(
+        self,
+        fleet: Fleet,
+        *,
+        author: str,
+        at: float,
+        reason: str,
+        codes: Mapping[str, str] | None = None,
+        file: str | None = None,
+    ) -> Revision:
+        """The last revision if it is the same fleet with the same code, else a new one."""
+        spec, digests = canonical(fleet), dict(codes or {})
 
         def work(session: Session) -> Revision:
             last = _last(session)
-            if last is not None and last.spec == spec:
+            if last is not None and last.spec == spec and (last.codes or {}) == digests:
                 return _shape(last)
             number = (last.number if last else 0) + 1
             row = RevisionRow(
-                number=number, fleet=fleet.name, spec=spec, author=author, at=at, reason=reason
+                number=number,
+                fleet=fleet.name,
+                spec=spec,
+                author=author,
+                at=at,
+                reason=reason,
+                codes=digests,
+                file=file,
             )
             session.add(row)
             session.flush()  # the agents refer to it
@@ -64,6 +70,24 @@ class Revisions:
             return _shape(row) if row else None
 
         return await self._database.read(work)
+
+    async def get(self, number: int) -> Revision:
+        """One of them. Raises NotFound."""
+
+        def work(session: Session) -> Revision:
+            row = session.get(RevisionRow, number)
+            if row is None:
+                raise NotFound(f"there is no revision {number}", hint="sutazai history")
+            return _shape(row)
+
+        return await self._database.read(work)
+
+    async def history(self, limit: int) -> list[RevisionInfo]:
+        """The last of them, newest first."""
+        query = select(RevisionRow).order_by(RevisionRow.number.desc()).limit(limit)
+        return await self._database.read(
+            lambda session: [RevisionInfo(**_info(row)) for row in session.scalars(query)]
+        )
 
     async def agent(self, name: str, number: int) -> dict[str, Any] | None:
         """What revision ``number`` declares of an agent, or None where it has no such agent."""
@@ -92,11 +116,8 @@ def _agents(number: int, spec: dict[str, Any]) -> list[AgentRow]:
 
 
 def _shape(row: RevisionRow) -> Revision:
-    return Revision(
-        number=row.number,
-        fleet=row.fleet,
-        author=row.author,
-        at=row.at,
-        reason=row.reason,
-        spec=json.loads(row.spec),
-    )
+    return Revision(**_info(row), spec=json.loads(row.spec), codes=row.codes or {})
+
+
+def _info(row: RevisionRow) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in RevisionInfo.model_fields}

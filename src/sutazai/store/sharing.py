@@ -24,16 +24,22 @@ def is_shared(session: Session) -> bool:
     return session.get_bind().dialect.name == "postgresql"
 
 
-def lock_queue(session: Session) -> None:
-    """Nobody else changes the queue until this transaction ends, so that bounds hold."""
+LOCK = func.pg_advisory_xact_lock(QUEUE_LOCK)
+RING = func.pg_notify(CHANNEL, ORIGIN)
+LOCKING, RINGING, BOTH = select(LOCK), select(RING), select(LOCK, RING)
+
+
+def lock_queue(session: Session, *, rings: bool = True) -> None:
+    """Nobody else changes the queue until this transaction ends, so that bounds hold. Where it
+    ``rings``, every other process is told then that the queue changed."""
     if is_shared(session):
-        session.execute(select(func.pg_advisory_xact_lock(QUEUE_LOCK)))
+        session.execute(BOTH if rings else LOCKING)
 
 
 def ring(session: Session) -> None:
     """Tells every other process, once this transaction is committed, that the queue changed."""
     if is_shared(session):
-        session.execute(select(func.pg_notify(CHANNEL, ORIGIN)))
+        session.execute(RINGING)
 
 
 def clock(session: Session) -> float:

@@ -3,6 +3,7 @@ next is claimed. However much ends and begins at once, it costs one commit."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -17,7 +18,7 @@ from sutazai.store.models import TaskRow
 from sutazai.store.needs import parts, promote, settle
 from sutazai.store.sharing import is_shared, lock_queue, ring
 from sutazai.store.task_rows import task_of
-from sutazai.store.tasks import TASKS, running_by_agent
+from sutazai.store.tasks import TASKS
 
 Record = Row[*tuple[Any, ...]]
 EXPIRED_HINT = "give it a longer `ttl`, or more agents that can do it"
@@ -132,9 +133,15 @@ class Turns:
         """What an executor works on, by the table."""
         return await self._database.read(lambda session: _running(session, executor))
 
+    async def executors(self) -> set[str]:
+        """Who works on anything, by the table; without agents that fetched it themselves."""
+        working = TASKS.c.state == WorkState.RUNNING, ~TASKS.c.executor.startswith("@")
+        query = select(TASKS.c.executor).where(*working).distinct()
+        return await self._database.read(lambda session: set(session.scalars(query)))
+
 
 def _turn(session: Session, ended: Sequence[Ended], claiming: Claiming, now: float) -> Turned:
-    lock_queue(session)
+    lock_queue(session, rings=bool(ended))
     over = _end(session, ended, now)
     if over:
         over += [(task, WorkState.FAILED) for task in settle(session, over, now)]
@@ -142,15 +149,19 @@ def _turn(session: Session, ended: Sequence[Ended], claiming: Claiming, now: flo
     if ahead.due is not None and ahead.due <= now:
         over += _pass_time(session, now)
         ahead = _ahead(session)
-    claims = _claim_next(session, claiming, now) if ahead.pending else []
-    if ended or over:
+    shared = is_shared(session)
+    working = session.execute(WORKING).all() if shared or ahead.pending else []
+    running = Counter(row.agent for row in working)
+    claims = _claim_next(session, claiming, running, now) if ahead.pending else []
+    if over and not ended:
         ring(session)
+    mine = {row.id for row in working if row.executor == claiming.executor}
     return Turned(
         claims=tuple(claims),
         ended=tuple(task for task, _ in over),
         dead=tuple(_tasks(session, [task for task, state in over if state.is_dead])),
         due=ahead.due,
-        mine=_mine(session, claiming.executor) if is_shared(session) else None,
+        mine=frozenset(mine.union(claim.id for claim in claims)) if shared else None,
     )
 
 
@@ -226,19 +237,21 @@ def _pass_time(session: Session, now: float) -> list[tuple[str, WorkState]]:
 # what begins
 
 
-def _claim_next(session: Session, claiming: Claiming, now: float) -> list[Claim]:
-    if claiming.slots <= 0:
-        return []
-    running = running_by_agent(session)
-    slots = min(claiming.slots, claiming.limit - sum(running.values()))
+def _claim_next(
+    session: Session, claiming: Claiming, running: Counter[str], now: float
+) -> list[Claim]:
+    slots = min(claiming.slots, claiming.limit - running.total())
     closed = claiming.routing.closed(running)
     taken: list[tuple[Record, str]] = []
-    while slots > 0 and (rows := _next(session, claiming, closed, taken, slots)):
+    more = True
+    while more and slots > 0:
+        rows = _next(session, claiming, closed, taken, slots)
+        more = len(rows) == slots
         candidates = {row.id: Candidate(row.id, row.lane, _before(session, row)) for row in rows}
         assigned = claiming.routing.assign([*candidates.values()], running)
         agents = {candidate.id: agent for candidate, agent in assigned}
         for agent in agents.values():
-            running[agent] = running.get(agent, 0) + 1
+            running[agent] += 1
         taken += [(row, agents[row.id]) for row in rows if row.id in agents]
         slots -= len(assigned)
         closed |= {row.lane for row in rows if row.id not in agents}
@@ -303,13 +316,6 @@ def _running(session: Session, executor: str) -> list[Claim]:
     return [replace(claim, fence=claim.fence - 1, attempt=claim.attempt - 1) for claim in claims]
 
 
-def _mine(session: Session, executor: str) -> frozenset[str]:
-    query = select(TASKS.c.id).where(
-        TASKS.c.state == WorkState.RUNNING, TASKS.c.executor == executor
-    )
-    return frozenset(session.scalars(query))
-
-
 def _tasks(session: Session, ids: Sequence[str]) -> list[Task]:
     found: list[Task] = []
     for part in parts(ids):
@@ -337,6 +343,10 @@ ENDING = (
         | {"executor": None, "begun": None, "fence": TASKS.c.fence + 1}
     )
 )  # fmt: skip
+
+WORKING = select(TASKS.c.id, TASKS.c.agent, TASKS.c.executor).where(
+    TASKS.c.state == WorkState.RUNNING
+)
 
 AHEAD = select(
     select(func.min(TASKS.c.ready))

@@ -11,9 +11,9 @@ from pydantic import Field
 from sutazai.control.api.parts import Parts, PartsDep
 from sutazai.control.emergency.clean import clean_up
 from sutazai.control.emergency.smoke import smoke_tests
-from sutazai.fleet.desired import Shape
 from sutazai.fleet.emergency import CleanUp, MemoryRelief, RestartPlan, Smoke, Throttling
 from sutazai.fleet.errors import SutazaiError, Unavailable
+from sutazai.fleet.shapes import Shape
 from sutazai.fleet.units import format_size
 from sutazai.llm.models import models_folder
 from sutazai.wire import Timeout

@@ -12,8 +12,8 @@ from pydantic import Field
 
 from sutazai.control.api.parts import Parts
 from sutazai.control.why import Known, why
-from sutazai.fleet.desired import Shape
 from sutazai.fleet.errors import BadPeer, SutazaiError
+from sutazai.fleet.shapes import Shape
 from sutazai.fleet.status import AgentStatus, Event
 
 EVENTS_SHOWN = 20

@@ -8,9 +8,16 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
+from sutazai.control.alerts.desk import AlertDesk
+from sutazai.control.checkpoints.desk import CheckpointDesk
 from sutazai.control.feed import EventFeed
+from sutazai.control.metrics.collecting import Collector
+from sutazai.control.metrics.keeping import Keeping
 from sutazai.control.peers import GatewayPeer, HostPeer
 from sutazai.control.reconciler import Reconciler
+from sutazai.control.revising import Reviser
+from sutazai.control.rollouts.desk import RolloutDesk
+from sutazai.control.rollouts.driver import Driver
 from sutazai.control.settings import Settings
 from sutazai.control.status import StatusReader
 from sutazai.fleet.errors import NotFound
@@ -23,7 +30,8 @@ from sutazai.tasks.schedules.scheduler import Scheduler
 
 @dataclass(frozen=True)
 class Parts:
-    """Control, put together. ``stopping`` is set when the process is about to end."""
+    """Control, put together. ``stopping`` is set when the process is about to end, ``renewing``
+    where it is to start anew then, for another fleet is in force."""
 
     settings: Settings
     host: HostPeer
@@ -32,9 +40,17 @@ class Parts:
     status: StatusReader
     feed: EventFeed
     revisions: Revisions
+    reviser: Reviser
+    rollouts: RolloutDesk
+    driver: Driver
     work: Office
     schedules: Scheduler
+    metrics: Collector
+    history: Keeping
+    alerts: AlertDesk
+    checkpoints: CheckpointDesk
     stopping: asyncio.Event
+    renewing: asyncio.Event
 
     def agent(self, name: str) -> Agent:
         """What the fleet declares of an agent. Raises NotFound."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
+
+from sutazai.fleet.files import replace_file
 
 
 class Throttle:
@@ -18,12 +19,7 @@ class Throttle:
         if cores is None:
             self._path.unlink(missing_ok=True)
         else:
-            fresh = self._path.with_suffix(".new")
-            with fresh.open("w") as file:
-                file.write(f"{cores!r}\n")
-                file.flush()
-                os.fsync(file.fileno())
-            fresh.replace(self._path)
+            replace_file(self._path, f"{cores!r}\n")
         self.cores = cores
 
 

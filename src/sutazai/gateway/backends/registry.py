@@ -187,6 +187,17 @@ class Backends:
         if name in self._watches:
             self._watches[name].look_soon()
 
+    async def look(self, names: Iterable[str]) -> None:
+        """Looks at these now; who takes long is not waited for."""
+        watches = [self._watches[name] for name in names if name in self._watches]
+        looks = [asyncio.create_task(watch.look()) for watch in watches]
+        try:
+            if looks:
+                await asyncio.wait(looks, timeout=REFRESH_WAIT)
+        finally:
+            for look in looks:
+                look.cancel()
+
     async def renewed(self, name: str) -> bool:
         """A backend answered 401: whether it is worth asking once more, with a new token."""
         watch = self._watches.get(name)
@@ -264,13 +275,10 @@ class Backends:
         await asyncio.wait((self._refreshing,))
 
     async def _look(self) -> None:
-        looks = [asyncio.create_task(watch.look()) for watch in self._watches.values()]
         try:
-            await asyncio.wait(looks, timeout=REFRESH_WAIT)
+            await self.look(self._watches)
         finally:
             self._refreshing = None
-            for look in looks:
-                look.cancel()
 
     # tending
 

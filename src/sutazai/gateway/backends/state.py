@@ -75,6 +75,12 @@ class BackendState:
         """The models in its memory, None where all of them count as such."""
         return None if self.loaded is None else frozenset(self.loaded)
 
+    @property
+    def memory(self) -> dict[str, int]:
+        """Bytes of each model in its memory, as far as it tells them."""
+        models = self.models or () if self.available else ()
+        return {one.name: one.size for one in models if one.size and self.is_resident(one.name)}
+
     def is_resident(self, model: str) -> bool:
         """Whether ``model`` need not be loaded first, as far as is known."""
         return self.loaded is None or model in self.loaded

@@ -43,6 +43,7 @@ class PassedBody:
         self._events = response.headers.get("content-type", "").startswith("text/event-stream")
         self._rest = b""
         self._over = False
+        self._failure: SutazaiError | None = None
 
     def serve(self, stoppable: Stoppable, held: AsyncExitStack) -> None:
         """From now on ``stoppable`` can cut it; ``held`` is closed in the end, too."""
@@ -58,7 +59,7 @@ class PassedBody:
         try:
             return await self._stoppable.wait(self._next())
         except SutazaiError as cause:
-            self._over = True
+            self._over, self._failure = True, cause
             error = cause if isinstance(cause, TaskStopped) else lost(self._endpoint)
             if not self._events:
                 raise error from cause
@@ -66,7 +67,8 @@ class PassedBody:
 
     async def aclose(self) -> None:
         self._over = True
-        await self._held.aclose()
+        failure = self._failure
+        await self._held.__aexit__(type(failure) if failure else None, failure, None)
 
     async def _next(self) -> bytes:
         while piece := await self._response.next_piece():

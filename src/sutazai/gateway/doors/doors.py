@@ -21,6 +21,7 @@ from sutazai.gateway.callers.activity import Activity
 from sutazai.gateway.callers.handed import work_of
 from sutazai.gateway.callers.keys import ANYBODY, Caller
 from sutazai.gateway.callers.tasks import Tasks, Work
+from sutazai.gateway.doors.arms import Arms, has_result
 from sutazai.gateway.doors.balancing import Balancer
 from sutazai.gateway.doors.bodies import PassedBody, lost
 from sutazai.gateway.doors.instances import Instance, Instances
@@ -45,10 +46,25 @@ TIMEOUT = Timeout(connect=5.0, headers=3600.0, idle=3600.0)
 
 @dataclass(slots=True)
 class _Open:
-    """One agent's door: ``fixed`` where it runs elsewhere, else its instances share the calls."""
+    """One agent's door: ``fixed`` where it runs elsewhere, else its instances share the calls, and
+    the unit ``wakes`` is woken where none is ready."""
 
     fixed: Instance | None = None
+    wakes: str = ""
+    loyal: bool = True
     balancer: Balancer = field(default_factory=Balancer)
+
+
+@dataclass(slots=True)
+class _Passing:
+    """A call on its way through a door: to which instance, since when, for which task. ``status``
+    is what the instance answered with, 0 before it has; an answer may be ``empty`` of a result."""
+
+    instance: Instance
+    begun: float
+    task: str
+    status: int = 0
+    empty: bool = False
 
 
 class Doors:
@@ -57,6 +73,7 @@ class Doors:
     Args:
         tasks: told of what is served while it is.
         activity: told of every call but those for health.
+        arms: told of those to agents that move to a new version.
         clock: seconds, monotonic; that of ``tasks`` too.
     """
 
@@ -68,6 +85,7 @@ class Doors:
         tasks: Tasks | None = None,
         clock: Callable[[], float] = time.monotonic,
         activity: Activity | None = None,
+        arms: Arms | None = None,
     ) -> None:
         self._client = client
         self._instances = instances
@@ -75,12 +93,15 @@ class Doors:
         self._tasks = tasks or Tasks()
         self._clock = clock
         self._activity = activity or Activity(clock)
+        self._arms = arms or Arms()
         self._doors: dict[str, _Open] = {}
         self.waiting = Waiting(self._ready, instances.room)
 
     def apply(self, doors: Iterable[Door]) -> None:
         """The doors there are from now on."""
+        doors = tuple(doors)
         self._doors = {door.agent: self._renewed(door) for door in doors}
+        self._arms.watch(unit for door in doors for unit in door.weights)
 
     async def serve(
         self, agent: str, request: Request, target: str, caller: Caller = ANYBODY
@@ -134,24 +155,25 @@ class Doors:
         async with AsyncExitStack() as held:
             held.callback(self._tasks.serve(agent, work, self._clock(), stoppable.stop).end)
             held.callback(self._activity.begin(agent))
-            response = await stoppable.wait(self._answer(agent, passage))
+            response = await stoppable.wait(self._answer(agent, passage, work.task))
             if isinstance(response.body, PassedBody):
                 response.body.serve(stoppable, held.pop_all())
             return response
 
-    async def _answer(self, agent: str, passage: Passage) -> Response:
+    async def _answer(self, agent: str, passage: Passage, task: str = "") -> Response:
         try:
-            return await self._pass(await self._place(agent), passage)
+            return await self._pass(await self._place(agent, task), passage, task)
         except ConnectFailed:
             pass  # it is gone, and nothing was sent: another one can do it
         try:
-            return await self._pass(await self._place(agent), passage)
+            return await self._pass(await self._place(agent, task), passage, task)
         except ConnectFailed as cause:
             raise _unreachable(agent) from cause
 
     def _renewed(self, door: Door) -> _Open:
         found = self._doors.get(door.agent) or _Open()
         found.balancer.update(door.balance, door.weights)
+        found.wakes, found.loyal = door.wakes or door.agent, door.loyal
         if door.address is None:
             found.fixed = None
         elif found.fixed is None or found.fixed.endpoint.address != door.address:
@@ -159,44 +181,60 @@ class Doors:
             found.fixed = Instance(endpoint)
         return found
 
-    def _ready(self, agent: str) -> Instance | None:
-        door = self._doors.get(agent)
-        if door is None:  # taken away while the call was under way
-            raise NotFound(f"there is no agent {agent!r} any more")
+    def _door(self, agent: str) -> _Open:
+        """Raises NotFound where it was taken away while a call was under way."""
+        try:
+            return self._doors[agent]
+        except KeyError:
+            raise NotFound(f"there is no agent {agent!r} any more") from None
+
+    def _ready(self, agent: str, task: str = "") -> Instance | None:
+        door = self._door(agent)
         if door.fixed is not None:
             return door.fixed
         ready = self._instances.ready(agent)
         roomy = [one for one in ready if not one.is_full]
-        return door.balancer.choose(roomy or ready)
+        began_with = self._arms.began_with(agent, task) if door.loyal else ""
+        return door.balancer.choose(roomy or ready, began_with)
 
-    async def _place(self, agent: str) -> Instance:
+    async def _place(self, agent: str, task: str) -> Instance:
         """A ready instance that has room for the call; where none is ready, one is woken."""
-        instance = await self.waiting.place(agent)
+        instance = await self.waiting.place(agent, task)
         if instance is None:
-            self._instances.add(await self._waker.wake(agent))
-            instance = await self.waiting.place(agent)
+            self._instances.add(await self._waker.wake(self._door(agent).wakes))
+            instance = await self.waiting.place(agent, task)
         if instance is None:
             raise Unavailable(f"{agent} has no ready instance", retry_after=2)
         return instance
 
-    async def _pass(self, instance: Instance, passage: Passage) -> Response:
+    async def _pass(self, instance: Instance, passage: Passage, task: str = "") -> Response:
         """The instance's answer. Raises ConnectFailed where nothing was sent to it."""
-        begun = self._clock()
+        passing = _Passing(instance, self._clock(), task)
         self._instances.begin(instance)
+        self._arms.begin(instance.endpoint.agent, task, instance.endpoint.owner)
         async with AsyncExitStack() as held:
-            held.push(lambda kind, *_: self._end(instance, begun, failed=kind is not None))
+            held.push(lambda kind, *_: self._end(passing, kind))
             response = await self._request(instance, passage)
+            passing.status = response.status
             held.push_async_callback(response.close)
             headers = without_hops(response.headers)
             if length(response.headers) <= BUFFERED_MAX:
                 body = await _whole(response, instance.endpoint)
+                if passage.asks_for_a_result and self._arms.watches(instance.endpoint.owner):
+                    passing.empty = not has_result(body)
                 return Response(response.status, headers.without("content-length"), body)
             body_stream = PassedBody(response, instance.endpoint, held.pop_all())
             return Response(response.status, headers, body_stream)
 
-    def _end(self, instance: Instance, begun: float, *, failed: bool) -> None:
-        self._instances.end(instance, None if failed else self._clock() - begun)
-        self.waiting.look_again(instance.endpoint.agent)
+    def _end(self, passing: _Passing, cause: type[BaseException] | None) -> None:
+        instance, endpoint = passing.instance, passing.instance.endpoint
+        seconds, failed = self._clock() - passing.begun, cause is not None
+        self._instances.end(instance, None if failed else seconds)
+        if passing.task and cause is not ConnectFailed:  # then nothing was sent
+            self._arms.answered(endpoint.owner, seconds, failed=failed or passing.status >= 500)
+            undone = failed or passing.empty or passing.status >= 400
+            self._arms.ended(endpoint.agent, passing.task, failed=undone)
+        self.waiting.look_again(endpoint.agent)
 
     async def _request(self, instance: Instance, passage: Passage) -> ClientResponse:
         endpoint = instance.endpoint

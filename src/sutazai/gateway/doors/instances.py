@@ -111,6 +111,14 @@ class Instances:
         known = self._agents.get(agent)
         return [] if known is None else [i for i in known.values() if not i.endpoint.draining]
 
+    def in_hand(self) -> dict[str, int]:
+        """How many calls the instances of each unit have, those that get no new ones too."""
+        counts: Counter[str] = Counter()
+        for known in self._agents.values():
+            for one in known.values():
+                counts[one.endpoint.owner] += one.running
+        return dict(+counts)
+
     def begin(self, instance: Instance) -> None:
         """A call goes to ``instance``."""
         self._turn += 1

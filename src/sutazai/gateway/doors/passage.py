@@ -34,6 +34,10 @@ class Passage:
     def is_health(self) -> bool:
         return self.method == "GET" and self.target.partition("?")[0] == "/health"
 
+    @property
+    def asks_for_a_result(self) -> bool:
+        return self.method == "POST" and self.target.partition("?")[0] == "/invoke"
+
     def serving(self, work: Work) -> Passage:
         """The same for an agent that is told which task it serves, and how much that matters."""
         headers = self.headers.with_(TASK, work.task)

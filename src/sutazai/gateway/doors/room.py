@@ -15,8 +15,8 @@ on all the same, and the instance refuses what is too much."""
 LONGEST = 3600.0
 """Seconds that a call waits at most, where it has no deadline of its own."""
 
-Choose = Callable[[str], Instance | None]
-"""The instance of an agent that has most room, None where none is ready."""
+Choose = Callable[[str, str], Instance | None]
+"""The instance of an agent that has most room for a task, None where none is ready."""
 
 
 class Waiting:
@@ -32,17 +32,17 @@ class Waiting:
         self._room = room
         self._turns: dict[str, deque[asyncio.Future[None]]] = {}
 
-    async def place(self, agent: str) -> Instance | None:
-        """Where the call goes, once there is room for it; None where no instance is ready.
+    async def place(self, agent: str, task: str) -> Instance | None:
+        """Where a call for a task goes, once there is room for it; None where no instance is ready.
 
         Raises DeadlineExceeded after an hour.
         """
-        instance = self._choose(agent)
+        instance = self._choose(agent, task)
         waiting = len(self._turns.get(agent, ()))
         if instance is None or waiting >= PER_PLACE * (self._room(agent) or 0):
             return instance
         if waiting or instance.is_full:
-            instance = await self._wait(agent)
+            instance = await self._wait(agent, task)
         return instance
 
     def look_again(self, agent: str) -> None:
@@ -57,13 +57,13 @@ class Waiting:
         for agent in self._turns:
             self.look_again(agent)
 
-    async def _wait(self, agent: str) -> Instance | None:
+    async def _wait(self, agent: str, task: str) -> Instance | None:
         turn = asyncio.get_running_loop().create_future()
         turns = self._turns.setdefault(agent, deque())
         turns.append(turn)
         try:
             async with asyncio.timeout(LONGEST):
-                return await self._its_turn(agent, turns, turn)
+                return await self._its_turn(agent, task, turns, turn)
         except TimeoutError as cause:
             raise DeadlineExceeded(
                 f"no instance of {agent} had room within {LONGEST:g} s",
@@ -71,13 +71,17 @@ class Waiting:
             ) from cause
 
     async def _its_turn(
-        self, agent: str, turns: deque[asyncio.Future[None]], turn: asyncio.Future[None]
+        self,
+        agent: str,
+        task: str,
+        turns: deque[asyncio.Future[None]],
+        turn: asyncio.Future[None],
     ) -> Instance | None:
         """Its place, when it is the first that waits; the next one may look after it."""
         while True:
             try:
                 await turn
-                instance = self._choose(agent)
+                instance = self._choose(agent, task)
             except BaseException:
                 self._leave(agent, turns, turn)
                 raise

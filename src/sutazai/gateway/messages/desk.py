@@ -13,10 +13,10 @@ from sutazai.bus.brokers import outside_broker
 from sutazai.bus.bus import Bus
 from sutazai.bus.letters import Filter
 from sutazai.bus.message import Bounds, Letter, Message, Reason
-from sutazai.fleet.desired import Shape
 from sutazai.fleet.errors import BadInput, SutazaiError, Unavailable
 from sutazai.fleet.messaging import Broker, BusSpec, Messages
 from sutazai.fleet.routes import Routes
+from sutazai.fleet.shapes import Shape
 from sutazai.gateway.callers.keys import Caller
 from sutazai.gateway.doors.doors import Doors
 from sutazai.gateway.messages.courier import Courier

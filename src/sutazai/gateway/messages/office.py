@@ -72,14 +72,16 @@ class Office:
         places: list[int] = []
         for number, one in enumerate(posted):
             try:
-                made = self._messages(caller, one)
+                if one.to:
+                    messages.append(self._message(caller, one, one.to, one.id))
+                    places.append(number)
+                else:
+                    made = self._copies(caller, one)
+                    messages += made
+                    places += [number] * len(made)
+                    receipt.reached[number] = []
             except SutazaiError as refusal:
                 receipt.refused[number] = refusal.as_dict()
-            else:
-                messages += made
-                places += [number] * len(made)
-                if not one.to:
-                    receipt.reached[number] = []
         answers = await self._bus().publish(messages)
         if not receipt.reached and not receipt.refused and not any(answers):
             return _ALL_WELL
@@ -96,17 +98,13 @@ class Office:
         if len(posted) != 1 or not posted[0].to:
             raise BadInput("one agent is asked one question at a time")
         one = posted[0]
-        within = one.lasts or ANSWER_WITHIN
-        question = self._message(caller, one, one.to, one.id, within, asked=True)
+        question = self._message(caller, one, one.to, one.id, asked=True)
         return b'{"answer":%b}' % await self._bus().ask(question)
 
-    def _messages(self, caller: Caller, posted: Posted) -> list[Message]:
-        """The message for each agent that it goes to."""
-        lasts = posted.lasts or self._settings.expiry
-        if posted.to:
-            return [self._message(caller, posted, posted.to, posted.id, lasts)]
+    def _copies(self, caller: Caller, posted: Posted) -> list[Message]:
+        """The message for each agent that one for several goes to."""
         return [
-            self._message(caller, posted, receiver, f"{posted.id}/{receiver}", lasts)
+            self._message(caller, posted, receiver, f"{posted.id}/{receiver}")
             for receiver in self._group(caller, posted)
         ]
 
@@ -123,15 +121,9 @@ class Office:
                 yield name
 
     def _message(
-        self,
-        caller: Caller,
-        posted: Posted,
-        receiver: str,
-        name: str,
-        lasts: float,
-        *,
-        asked: bool = False,
+        self, caller: Caller, posted: Posted, receiver: str, name: str, *, asked: bool = False
     ) -> Message:
+        lasts = posted.lasts or (ANSWER_WITHIN if asked else self._settings.expiry)
         if not 0 < len(posted.id) <= ID_MOST or not 0 < len(posted.type) <= ID_MOST:
             raise BadInput(f"`id` and `type` have 1 to {ID_MOST} characters")
         if not lasts > 0:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from sutazai.fleet.desired import DesiredUnit, Kind, Plan, Standing
 from sutazai.fleet.facts import LlmDemand
-from sutazai.fleet.spec import Temperature
+from sutazai.fleet.spec import Pool, Temperature
 from sutazai.host.admission.evicting import Sleeper, to_sleep
 from sutazai.host.admission.line import Line, Wish
 from sutazai.host.admission.room import Capacity, Resource, Share, Shortage, room_of, share_of
@@ -135,6 +135,17 @@ class Desk:
         self._for_llm.discard(unit)
         if self._line.leave(unit):
             self._tell()
+
+    @property
+    def waiting(self) -> int:
+        """How many units wait for room, or for the LLM."""
+        return len(self._line) + len(self._for_llm)
+
+    @property
+    def pools(self) -> Mapping[Pool, tuple[int, int | None]]:
+        """Of each pool, bytes that are held and bytes that there are; None is without bound."""
+        ledger = self._line.ledger
+        return {pool: (ledger.held(pool), ledger.room.pools.get(pool)) for pool in Pool}
 
     def look_at_llm(self) -> None:
         """The gateway has spoken: who waits for the LLM may try again."""

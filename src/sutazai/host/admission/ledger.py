@@ -38,6 +38,10 @@ class Ledger:
         if (share := self._held.pop(seat, None)) is not None:
             self._add(share, -1)
 
+    def held(self, pool: Pool) -> int:
+        """Bytes that the members of ``pool`` hold together."""
+        return self._pools[pool]
+
     def shortages(self, share: Share) -> Iterator[Shortage]:
         """What is not free of all that ``share`` wants; what wants nothing lacks nothing."""
         room = self.room

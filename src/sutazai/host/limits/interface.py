@@ -35,6 +35,7 @@ class Usage:
 
     Args:
         memory, peak, limit: bytes.
+        cores: how many it may keep busy.
         cpu: seconds of processor time, of all its processes.
         oom_kills: how many of its processes the kernel killed for want of memory.
     """
@@ -42,6 +43,7 @@ class Usage:
     memory: int | None = None
     peak: int | None = None
     limit: int | None = None
+    cores: float | None = None
     cpu: float | None = None
     oom_kills: int = 0
 

@@ -80,6 +80,7 @@ class GroupsV1:
             memory=number(group / "memory.usage_in_bytes"),
             peak=number(group / "memory.max_usage_in_bytes"),
             limit=limit if limit is not None and limit < UNLIMITED else None,
+            cores=self._cores(instance),
             cpu=self._cpu(instance),
             oom_kills=_oom_kills(group),
         )
@@ -109,6 +110,13 @@ class GroupsV1:
 
     def _groups(self, instance: str) -> Iterator[Path]:
         return (top / instance for top in self._tops())
+
+    def _cores(self, instance: str) -> float | None:
+        if "cpu" not in self._parents:
+            return None
+        group = self._parents["cpu"] / instance
+        quota, period = number(group / "cpu.cfs_quota_us"), number(group / "cpu.cfs_period_us")
+        return quota / period if quota and period else None
 
     def _cpu(self, instance: str) -> float | None:
         if "cpuacct" not in self._parents:

@@ -78,6 +78,7 @@ class GroupsV2:
             memory=number(group / "memory.current"),
             peak=number(group / "memory.peak"),
             limit=number(group / "memory.max"),
+            cores=_cores(text(group / "cpu.max")),
             cpu=None if cpu is None else cpu / MICROSECONDS,
             oom_kills=folders.counters(group / "memory.events").get("oom_kill", 0),
         )
@@ -105,6 +106,12 @@ class GroupsV2:
         for folder in (self._parent, self._parent.with_name(HOUSE)):
             with contextlib.suppress(OSError):  # others live in the house as long as they like
                 self._kernel.remove(folder)
+
+
+def _cores(told: str) -> float | None:
+    """From ``50000 100000``, a quota and its period; None where there is no quota."""
+    quota, _, period = told.strip().partition(" ")
+    return int(quota) / int(period) if quota.isdecimal() and period.isdecimal() else None
 
 
 def _high(reservation: int, maximum: int | None) -> int | str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from sutazai.fleet.errors import NotFound
 from sutazai.host.admission.desk import Desk
 from sutazai.host.endpoints import Endpoints
 from sutazai.host.units.supervisor import Supervisor
@@ -14,8 +13,5 @@ async def heed(endpoints: Endpoints, supervisor: Supervisor, desk: Desk) -> None
         await endpoints.heard.wait()
         desk.look_at_llm()
         for agent in endpoints.active:
-            try:
-                unit = supervisor.unit(agent)
-            except NotFound:  # it was taken away, and ends what it has
-                continue
-            unit.poke()
+            for unit in supervisor.serving(agent):
+                unit.poke()

@@ -152,9 +152,10 @@ class Running:
             address = str(instance.record.address)
             self._around.endpoints.ready(
                 Endpoint(
-                    agent=unit.name,
+                    agent=unit.serves,
                     instance=instance.name,
                     address=address,
+                    unit=unit.agent and unit.name,
                     concurrency=unit.concurrency if unit.scale is not None else 0,
                 )
             )

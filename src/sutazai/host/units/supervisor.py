@@ -20,10 +20,11 @@ from sutazai.host.instances.launcher import Launcher
 from sutazai.host.instances.output import Log
 from sutazai.host.instances.records import Record
 from sutazai.host.memory import proportional
+from sutazai.host.units.handing import Handing
 from sutazai.host.units.lifecycle import Renewed
 from sutazai.host.units.pacing import Pace
 from sutazai.host.units.surroundings import Surroundings
-from sutazai.host.units.turns import Claim, Turns
+from sutazai.host.units.turns import Turns
 from sutazai.host.units.unit import Unit
 from sutazai.wire import Client
 
@@ -61,24 +62,24 @@ class Supervisor:
         self._units: dict[str, Unit] = {}
         self._dependents: defaultdict[str, set[str]] = defaultdict(set)
         self._stopping = False
-        self._turns = Turns()
-        self._giving: asyncio.Handle | None = None
+        pace = Pace()
         self._around = Surroundings(
             launcher=launcher,
             endpoints=endpoints,
             events=events,
             client=client,
             admission=admission,
-            pace=Pace(),
+            pace=pace,
             swap_free=swap_free,
             renewed=self._renewed,
-            claim=self._claim,
+            claim=Handing(Turns(pace), self._poke).claim,
             blocked_by=self._blocked_by,
             held=held,
             changed=self._on_change,
         )
         self.desired = self._file.read()
         self._wanted = self._by_name()
+        self._arms = self._arms_of_agents()
         admission.share_out(self.desired.plan)
 
     def begin(self) -> None:
@@ -97,6 +98,7 @@ class Supervisor:
         self.desired = desired
         self._around.admission.share_out(desired.plan)
         self._wanted = self._by_name()
+        self._arms = self._arms_of_agents()
         self._create_missing()
         for name, unit in list(self._units.items()):
             if name in self._wanted:
@@ -128,6 +130,11 @@ class Supervisor:
             raise NotFound(
                 f"there is no unit {name!r} on this machine", hint="sutazai agents list"
             ) from None
+
+    def serving(self, agent: str) -> list[Unit]:
+        """The units that get the agent's calls: while it moves to a new version, several."""
+        names = (agent, *self._arms[agent])
+        return [self._units[name] for name in names if name in self._units]
 
     async def statuses(
         self, *, memory: bool, states: Container[str] | None = None, name: str | None = None
@@ -163,6 +170,14 @@ class Supervisor:
     def _by_name(self) -> dict[str, DesiredUnit]:
         """All that is wanted, by name."""
         return {spec.name: spec for spec in (*self._planes, *self.desired.units)}
+
+    def _arms_of_agents(self) -> defaultdict[str, list[str]]:
+        """The units beside an agent's own, by agent."""
+        arms: defaultdict[str, list[str]] = defaultdict(list)
+        for spec in self.desired.units:
+            if spec.agent:
+                arms[spec.agent].append(spec.name)
+        return arms
 
     def _create_missing(self) -> None:
         for name, spec in self._wanted.items():
@@ -222,17 +237,8 @@ class Supervisor:
         }
         return tuple(Renewed(name, min(times)) for name, times in since.items() if times)
 
-    def _claim(self, claim: Claim) -> int:
-        """Turns are handed out once all units that changed with this one have said what they want,
-        for who comes first is not the one who asks first."""
-        given = self._turns.claim(claim)
-        if self._turns.due and self._giving is None:
-            self._giving = asyncio.get_running_loop().call_soon(self._give_turns)
-        return given
-
-    def _give_turns(self) -> None:
-        self._giving = None
-        for name in self._turns.give() & self._units.keys():
+    def _poke(self, name: str) -> None:
+        if name in self._units:
             self._units[name].poke()
 
     def _on_change(self, name: str) -> None:

@@ -11,7 +11,7 @@ from sutazai.fleet.facts import Endpoint
 from sutazai.fleet.spec import Runtime
 from sutazai.fleet.status import Exit, State, UnitStatus
 from sutazai.host.bell import Bell
-from sutazai.host.demand import Told
+from sutazai.host.demand import NOTHING, Told
 from sutazai.host.instances import freezing
 from sutazai.host.instances.instance import Instance
 from sutazai.host.instances.launcher import Started
@@ -74,11 +74,12 @@ class Unit:
         self._presence.sleep()
         self.update(self.spec.model_copy(update={"stopped": True}))
 
-    def restart(self) -> None:
-        """Ends the instances that run now; new ones take their place."""
+    def restart(self, only: str | None = None) -> None:
+        """Ends the instances that run now, or ``only`` that one; new ones take their place."""
         self.start()
         for instance in self.instances:
-            self._running.end(instance, "restart was asked for", wanted=True)
+            if only in (None, instance.name):
+                self._running.end(instance, "restart was asked for", wanted=True)
 
     async def wake(self) -> tuple[Endpoint, ...]:
         """The unit's ready instances; starts it if it sleeps.
@@ -87,7 +88,9 @@ class Unit:
         """
         name = self.spec.name
         if self.spec.runtime is Runtime.REMOTE:
-            return (Endpoint(agent=name, instance=name, address=self.spec.address or ""),)
+            return (
+                Endpoint(agent=self.spec.serves, instance=name, address=self.spec.address or ""),
+            )
         waking.check(name, self.state, self.reason, self._past.told())
         self._presence.wake(time.monotonic())
         del self._withheld_for[max(0, self.spec.replicas - 1) :]
@@ -200,6 +203,7 @@ class Unit:
         spec, known = self.spec, self._known()
         return UnitStatus(
             name=spec.name,
+            version=spec.version,
             kind=spec.kind,
             runtime=spec.runtime,
             temperature=spec.temperature,
@@ -248,8 +252,10 @@ class Unit:
 
     def _told(self) -> Told | None:
         """What the gateway knows of its work."""
+        if self.spec.standby:
+            return NOTHING
         demands = self._around.endpoints.demands
-        return demands.of(self.spec.name) if demands.known else None
+        return demands.of(self.spec.serves) if demands.known else None
 
     @property
     def _is_called(self) -> bool:

@@ -1,0 +1,269 @@
+"""The loop of a rollout: it looks at host and gateway, asks the machine, keeps what that says, and
+does it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from sutazai.control.feed import EventFeed
+from sutazai.control.peers import GatewayPeer, HostPeer
+from sutazai.control.planning import Move
+from sutazai.control.reconciler import Reconciler
+from sutazai.control.rollouts.arms import Arms, arms_of
+from sutazai.control.rollouts.desk import RolloutDesk
+from sutazai.control.rollouts.gathering import Gathering
+from sutazai.control.rollouts.guarding import Guarding
+from sutazai.control.rollouts.observing import World, copies, settled
+from sutazai.control.settings import Settings
+from sutazai.fleet.errors import SutazaiError
+from sutazai.fleet.rollouts import GOES_BACK, RolloutState, Step, Verdict
+from sutazai.gateway.stats import GatewayStats
+from sutazai.rollout.evidence.asking import Judge
+from sutazai.rollout.machine import (
+    Announce,
+    AskVerdict,
+    Check,
+    Decision,
+    Judged,
+    Observation,
+    Preflight,
+    TakeBackup,
+    decide,
+)
+
+EVERY = 1.0
+"""Seconds between two looks."""
+SOON = 0.1
+"""The same on the way back, and while something is about to be there."""
+JUDGED_EVERY = 2.0
+"""Seconds between two questions about the same evidence."""
+
+_SWIFT = GOES_BACK | {Step.PENDING, Step.BASELINE_UP, Step.SHIFT, Step.SETTLE}
+
+log = logging.getLogger(__name__)
+
+Backup = Callable[[str], Awaitable[None]]
+"""Makes a checkpoint for a reason, and verifies it."""
+
+
+@dataclass(frozen=True)
+class _Offered:
+    """What both peers were told last: the routing's generation, and the number of its routes."""
+
+    arms: Arms
+    generation: int
+    routes: int
+
+
+class Driver:
+    """Drives the rollout of ``desk`` to its end.
+
+    Args:
+        restore: makes the revision of that number the fleet that is in force.
+        backup: makes the checkpoint that a rollout begins with.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        desk: RolloutDesk,
+        reconciler: Reconciler,
+        host: HostPeer,
+        gateway: GatewayPeer,
+        feed: EventFeed,
+        *,
+        restore: Callable[[int, str], Awaitable[None]],
+        backup: Backup,
+    ) -> None:
+        self._settings = settings
+        self._desk = desk
+        self._reconciler = reconciler
+        self._host = host
+        self._gateway = gateway
+        self._feed = feed
+        self._restore = restore
+        self._backup = backup
+        self._gathering = Gathering()
+        self._guarding = Guarding(settings.fleet.criteria)
+        self._judge = Judge()
+        self._judged: Judged | None = None
+        self._judging: asyncio.Task[None] | None = None
+        self._asked_at = float("-inf")
+        self._checks = Preflight()
+        self._backing_up: asyncio.Task[None] | None = None
+        self._offered: _Offered | None = None
+        self._told = 0
+        self._versions: dict[str, str] = {}
+
+    async def run(self) -> None:
+        """Goes on until the rollout has ended; does nothing where none goes on."""
+        if self._desk.state is None:
+            return
+        before = self._desk.settings_of(await self._desk.revision_before())
+        self._told = await self._last_told(self._desk.state)
+        house = self._reconciler.house
+        self._versions = self._reconciler.versions(self._settings.fleet, house.codes, house.base)
+        try:
+            while self._desk.state.is_open:
+                try:
+                    await self._look(before)
+                except SutazaiError as error:  # the database, or a peer's answer: it goes on later
+                    log.warning("the rollout goes on later: %s", error)
+                    await asyncio.sleep(EVERY)
+                await self._pause(self._desk.state)
+        finally:
+            await self._close()
+
+    async def _look(self, before: Settings) -> None:
+        state = self._desk.state
+        assert state is not None  # noqa: S101 (looked at by `run`)
+        world, stats = await self._world()
+        await self._offer(state, world, before)
+        if self._offered is not None and stats is not None:
+            self._checks = await self._preflight(stats)
+        seen = self._observation(state, world, stats)
+        after, decisions = decide(state, seen)
+        if after.step is Step.ROLLED_BACK:
+            await self._restore(after.before, after.reason)
+        kept = await self._desk.change(lambda now: after if now == state else now)
+        if kept != after:
+            return  # a person has said something meanwhile
+        for decision in decisions:
+            await self._do(decision, after)
+        if after.is_open:
+            await self._offer(after, world, before)
+        else:
+            await self._reconciler.take(None)
+
+    async def _world(self) -> tuple[World, GatewayStats | None]:
+        host, stats, arms = await asyncio.gather(
+            self._host.status(), self._gateway.stats(), self._gateway.arms(), return_exceptions=True
+        )
+        for answer in (host, stats, arms):
+            if isinstance(answer, BaseException) and not isinstance(answer, SutazaiError):
+                raise answer
+        fleet = self._settings.fleet
+        world = World(
+            host=None if isinstance(host, BaseException) else host,
+            arms=None if isinstance(arms, BaseException) else arms,
+            agents=fleet.agents,
+            versions=self._versions,
+        )
+        return world, None if isinstance(stats, BaseException) else stats
+
+    def _observation(
+        self, state: RolloutState, world: World, stats: GatewayStats | None
+    ) -> Observation:
+        has_llm = stats is not None and any(one.available for one in stats.backends)
+        self._gathering.look(state, world, time.monotonic(), llm=has_llm)
+        return Observation(
+            now=time.time(),
+            copies=copies(state, world),
+            routed=self._routed(stats),
+            preflight=self._checks,
+            guards=self._guarding.look(state, world, stats, time.monotonic()),
+            judged=self._judged,
+            told=self._told,
+        )
+
+    def _routed(self, stats: GatewayStats | None) -> int | None:
+        """The generation of the routing that the gateway serves, None where nobody can tell."""
+        if stats is None or self._offered is None or stats.revision < self._offered.routes:
+            return None
+        return self._offered.generation
+
+    async def _offer(self, state: RolloutState, world: World, before: Settings) -> None:
+        """Tells both peers which units and doors the state wants, where that has changed."""
+        arms = arms_of(state, self._settings.fleet.agents, settled(state, world))
+        offered = self._offered
+        if offered is not None and (offered.arms, offered.generation) == (arms, state.generation):
+            return
+        house = self._reconciler.house_of(before)
+        routes = await self._reconciler.take(Move(arms, before.fleet, house))
+        self._offered = _Offered(arms, state.generation, routes)
+
+    async def _preflight(self, stats: GatewayStats) -> Preflight:
+        """What is done beforehand. The way back is rehearsed by routing everything to blue once,
+        as it is on the way back, and hearing the gateway confirm it."""
+        has_llm = any(one.available for one in stats.backends)
+        return Preflight(
+            backends=Check.GOOD if has_llm else Check.WAITING,
+            baselines=Check.GOOD,
+            backup=self._checks.backup,
+            rehearsal=Check.GOOD if self._routed(stats) is not None else Check.WAITING,
+            why=self._checks.why,
+        )
+
+    async def _do(self, decision: Decision, state: RolloutState) -> None:
+        """Carries out what the units and doors of the state do not say already."""
+        match decision:
+            case TakeBackup():
+                if self._backing_up is None:
+                    self._backing_up = asyncio.create_task(
+                        self._back_up(state.id), name="back up before a rollout"
+                    )
+            case AskVerdict():
+                self._ask(decision, state)
+            case Announce(moment):
+                text = f"{state.id}: {moment.text}"
+                await self._feed.add(
+                    "rollout", text, rollout=state.id, step=moment.step, moment=moment.number
+                )
+                self._told = moment.number
+
+    async def _back_up(self, rollout: str) -> None:
+        try:
+            await self._backup(f"before {rollout}")
+        except SutazaiError as error:
+            why = f"no backup could be made: {error.message}"
+            self._checks = Preflight(backup=Check.BAD, why=why)
+        else:
+            self._checks = Preflight(backup=Check.GOOD)
+
+    def _ask(self, asked: AskVerdict, state: RolloutState) -> None:
+        """Asks the judge, one question at a time and not too often."""
+        now = time.monotonic()
+        busy = self._judging is not None and not self._judging.done()
+        if not busy and now >= self._asked_at + JUDGED_EVERY:
+            self._asked_at = now
+            self._judging = asyncio.create_task(self._judgement(asked, state), name="judge")
+
+    async def _judgement(self, asked: AskVerdict, state: RolloutState) -> None:
+        evidence = self._gathering.evidence(state)
+        found = await self._judge.ask(self._settings.fleet.criteria, evidence)
+        self._desk.judgement = found
+        self._judged = Judged(
+            window=asked.window,
+            verdict=Verdict(found.verdict.value),
+            seconds=asked.seconds,
+            words=found.reason,
+        )
+
+    async def _last_told(self, state: RolloutState) -> int:
+        """The last moment that is in the event log already."""
+        events = await self._feed.newest(500)
+        told = (
+            int(event.data.get("moment", 0))
+            for event in events
+            if event.kind == "rollout" and event.data.get("rollout") == state.id
+        )
+        return max(told, default=0)
+
+    async def _pause(self, state: RolloutState) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(
+                self._desk.changed.wait(), SOON if state.step in _SWIFT else EVERY
+            )
+        self._desk.changed.clear()
+
+    async def _close(self) -> None:
+        for task in (self._judging, self._backing_up):
+            if task is not None:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+        await self._judge.close()

@@ -1,0 +1,135 @@
+"""Agents that move to a new version: which of their units a piece of work began with, and what each
+unit made of its calls. Pure.
+
+A task stays with the version that began it: its next step, another attempt, what is asked for it
+by others. Nothing is kept of agents that do not move.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from collections.abc import Iterable
+
+import msgspec
+
+from sutazai.fleet.arms import ArmCounts, bucket_of
+from sutazai.gateway.records.call import CallRecord, Outcome
+
+WORK_MAX = 20_000
+"""Pieces of work that are remembered; those that were begun first are forgotten first."""
+
+
+def has_result(answer: bytes) -> bool:
+    """Whether the answer to an invocation is one: whoever says 200 and nothing else did nothing."""
+    try:
+        value = msgspec.json.decode(answer)
+    except msgspec.DecodeError:
+        return False
+    return isinstance(value, dict) and "output" in value
+
+
+class _Unit:
+    """Plain counters of one unit; ``mean`` and ``squares`` are of tokens, by Welford's rule."""
+
+    __slots__ = ("errors", "failed", "latency", "llm", "llm_failed", "mean", "requests", "squares",
+                 "tasks")  # fmt: skip
+
+    def __init__(self) -> None:
+        self.requests = self.errors = self.tasks = self.failed = self.llm = self.llm_failed = 0
+        self.latency: Counter[int] = Counter()
+        self.mean = self.squares = 0.0
+
+    def add_tokens(self, tokens: int) -> None:
+        """To be called with ``tasks`` counted already."""
+        apart = tokens - self.mean
+        self.mean += apart / self.tasks
+        self.squares += apart * (tokens - self.mean)
+
+
+class _Work:
+    """One piece of work of one agent."""
+
+    __slots__ = ("tokens", "unit")
+
+    def __init__(self, unit: str) -> None:
+        self.unit = unit
+        self.tokens = 0
+
+
+class Arms:
+    """The units that are watched, and the work that they began."""
+
+    def __init__(self) -> None:
+        self._units: dict[str, _Unit] = {}
+        self._work: OrderedDict[tuple[str, str], _Work] = OrderedDict()
+
+    def watch(self, units: Iterable[str]) -> None:
+        """Counts what these do; those that were watched before go on, all others are forgotten."""
+        self._units = {name: self._units.get(name) or _Unit() for name in units}
+        if not self._units:
+            self._work.clear()
+
+    def watches(self, unit: str) -> bool:
+        """Whether it counts what that unit does."""
+        return unit in self._units
+
+    def began_with(self, agent: str, task: str) -> str:
+        """The unit that began an agent's part in a task; empty where none is known."""
+        work = self._work.get((agent, task))
+        return work.unit if work is not None else ""
+
+    def begin(self, agent: str, task: str, unit: str) -> None:
+        """A unit gets a call for a task."""
+        if unit not in self._units or not task:
+            return
+        key = (agent, task)
+        work = self._work.get(key)
+        if work is None or work.unit != unit:
+            self._work[key] = _Work(unit)
+            if len(self._work) > WORK_MAX:
+                self._work.popitem(last=False)
+
+    def answered(self, unit: str, seconds: float, *, failed: bool) -> None:
+        """A call through the door has ended."""
+        if (counts := self._units.get(unit)) is not None:
+            counts.requests += 1
+            counts.errors += failed
+            counts.latency[bucket_of(seconds)] += 1
+
+    def ended(self, agent: str, task: str, *, failed: bool) -> None:
+        """A piece of work has ended, with a result or ``failed``."""
+        work = self._work.get((agent, task))
+        counts = self._units.get(work.unit) if work is not None else None
+        if work is None or counts is None:
+            return
+        counts.tasks += 1
+        counts.failed += failed
+        counts.add_tokens(work.tokens)
+        work.tokens = 0
+
+    def observe(self, record: CallRecord) -> None:
+        """A call to a model has ended."""
+        work = self._work.get((record.caller, record.task)) if self._work else None
+        if work is None:
+            return
+        work.tokens += record.prompt_tokens + record.completion_tokens
+        if (counts := self._units.get(work.unit)) is not None:
+            counts.llm += 1
+            counts.llm_failed += record.outcome == Outcome.FAILED
+
+    def counts(self) -> tuple[ArmCounts, ...]:
+        """What all of them did since they are watched."""
+        return tuple(
+            ArmCounts(
+                unit=name,
+                requests=one.requests,
+                errors=one.errors,
+                latency=dict(one.latency),
+                tasks=one.tasks,
+                failed=one.failed,
+                llm=one.llm,
+                llm_failed=one.llm_failed,
+                tokens=(one.tasks, one.mean, one.squares),
+            )
+            for name, one in self._units.items()
+        )

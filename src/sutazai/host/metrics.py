@@ -1,0 +1,292 @@
+"""What Prometheus reads of the host: units, memory by pool, cores, pressure. Read when asked for.
+
+A unit has four series (up, memory, CPU time, restarts), whatever it does. Where there are more
+agents than `fleet.labelling` tells apart, those of a group are added up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+from pathlib import Path
+
+from sutazai.fleet.desired import Kind
+from sutazai.fleet.labelling import labelled
+from sutazai.fleet.spec import Pool
+from sutazai.fleet.status import Level, PressureStatus, State
+from sutazai.host.admission.desk import Desk
+from sutazai.host.consumption import Consumption, Taken
+from sutazai.host.instances.ports import FIRST, LAST
+from sutazai.host.machine.cgroups import read_groups
+from sutazai.host.machine.cpus import read_busy
+from sutazai.host.machine.facts import Memory
+from sutazai.host.machine.reading import ROOT, read_memory, stalled
+from sutazai.host.units.supervisor import Supervisor
+from sutazai.host.units.unit import Unit
+from sutazai.wire import Request, Response, Router
+from sutazai.wire.exposition import (
+    CONTENT_TYPE,
+    Table,
+    Value,
+    counter,
+    families,
+    gauge,
+    labels,
+    plain,
+)
+from sutazai.wire.process import own_families
+
+UP = (State.HEALTHY, State.EXTERNAL)
+DOWN = (State.WAITING, State.STARTING, State.UNHEALTHY, State.BACKING_OFF, State.FAILED)
+"""Due to be up, and not. Other states are neither: nobody wants these units now."""
+
+LEVELS = tuple(Level)
+PORTS = range(FIRST, LAST + 1)
+LOOPBACK = "http://127.0.0.1:"
+
+
+@dataclass(frozen=True, slots=True)
+class UnitFigures:
+    """One unit, or several under one label: ``up`` counts those that are, None where none is due;
+    ``memory`` in bytes, ``cpu`` in seconds."""
+
+    label: str
+    up: int | None = None
+    memory: int | None = None
+    cpu: float = 0.0
+    restarts: int = 0
+
+    def __add__(self, other: UnitFigures) -> UnitFigures:
+        return UnitFigures(
+            self.label,
+            _sum(self.up, other.up),
+            _sum(self.memory, other.memory),
+            self.cpu + other.cpu,
+            self.restarts + other.restarts,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineFigures:
+    """How things stand. Sizes in bytes, ``stalled`` in percent by resource, ``cores`` in seconds.
+
+    ``agents`` counts by state, temperature and pool, ``services`` by state; ``pools`` has what is
+    used, reserved and there, None where it has no bound.
+    """
+
+    agents: Mapping[tuple[str, str, str], int]
+    services: Mapping[str, int]
+    pools: Mapping[str, tuple[int, int, int | None]]
+    cores: Mapping[str, float]
+    memory: Memory
+    pressure: PressureStatus
+    stalled: Mapping[str, float | None]
+    waiting: int
+    ports: int
+
+
+class HostMetrics:
+    """Tells them at ``GET /metrics``.
+
+    Args:
+        pressure: memory as the policy sees it.
+    """
+
+    def __init__(
+        self,
+        supervisor: Supervisor,
+        desk: Desk,
+        pressure: Callable[[], PressureStatus],
+        *,
+        root: Path = ROOT,
+    ) -> None:
+        self._supervisor = supervisor
+        self._desk = desk
+        self._pressure = pressure
+        self._root = root
+        self._groups = read_groups(root)
+        self._consumption = Consumption()
+
+    def serve(self, router: Router) -> None:
+        """Adds its endpoint to ``router``."""
+        router.add("GET", "/metrics", self._answer)
+
+    async def _answer(self, request: Request) -> Response:
+        pieces = []
+        for piece in await self._families():
+            pieces.append(piece)
+            await asyncio.sleep(0)
+        return Response(200, [("content-type", CONTENT_TYPE)], b"".join(pieces))
+
+    async def _families(self) -> Iterator[bytes]:
+        units = self._supervisor.units
+        taken = await self._consumption.look(units)
+        return chain(
+            families(MACHINE, [self._machine(units, taken)]),
+            *(families(UNITS[kind], figures_of(kind, units, taken)) for kind in Kind),
+            own_families("host"),
+        )
+
+    def _machine(self, units: Sequence[Unit], taken: Mapping[str, Taken]) -> MachineFigures:
+        agents = [unit for unit in units if unit.spec.kind is Kind.AGENT]
+        used: Counter[Pool] = Counter()
+        for unit in units:
+            used[unit.spec.pool] += taken[unit.spec.name].memory or 0
+        return MachineFigures(
+            agents=Counter((unit.state, unit.spec.temperature, unit.spec.pool) for unit in agents),
+            services=Counter(unit.state for unit in units if unit.spec.kind is Kind.SERVICE),
+            pools={pool: (used[pool], *held) for pool, held in self._desk.pools.items()},
+            cores=read_busy(self._root),
+            memory=read_memory(self._root, self._groups),
+            pressure=self._pressure(),
+            stalled={
+                what: stalled(self._root / "proc/pressure" / what)
+                for what in ("cpu", "memory", "io")
+            },
+            waiting=self._desk.waiting,
+            ports=sum(_port(one.record.address) in PORTS for u in units for one in u.instances),
+        )
+
+
+def figures_of(kind: Kind, units: Iterable[Unit], taken: Mapping[str, Taken]) -> list[UnitFigures]:
+    """The figures of the units of one kind, by label."""
+    found = {unit.spec.name: unit for unit in units if unit.spec.kind is kind}
+    told = labelled({name: unit.spec.group for name, unit in found.items()})
+    by_label: dict[str, UnitFigures] = {}
+    for name, unit in found.items():
+        what, value = told[name]
+        label = labels(**{kind.value if what == "agent" else what: value})
+        figures = _figures(label, unit, taken[name])
+        by_label[label] = by_label[label] + figures if label in by_label else figures
+    return list(by_label.values())
+
+
+def _figures(label: str, unit: Unit, taken: Taken) -> UnitFigures:
+    state = unit.state
+    up = int(state in UP) if state in UP + DOWN else None
+    return UnitFigures(label, up, taken.memory, taken.cpu, unit.restarts)
+
+
+def _sum(one: int | None, other: int | None) -> int | None:
+    return (one or 0) + (other or 0) if one is not None or other is not None else None
+
+
+def _port(address: str | None) -> int:
+    port = (address or "").removeprefix(LOOPBACK)
+    return int(port) if port.isdigit() else 0
+
+
+def _of_unit(
+    read: Callable[[UnitFigures], int | float | None],
+) -> Callable[[UnitFigures], Iterator[Value]]:
+    def values(one: UnitFigures) -> Iterator[Value]:
+        if (value := read(one)) is not None:
+            yield one.label, value
+
+    return values
+
+
+def _units(kind: Kind) -> Table[UnitFigures]:
+    """The table of the units of one kind."""
+    name = f"sutazai_{kind.value}"
+    return (
+        gauge(f"{name}_up", "Whether it is well, where it is due to be.", _of_unit(lambda u: u.up)),
+        gauge(f"{name}_memory_bytes", "Memory of its instances.", _of_unit(lambda u: u.memory)),
+        counter(
+            f"{name}_cpu_seconds_total",
+            "CPU time of its instances, also of those that ended.",
+            _of_unit(lambda u: round(u.cpu, 3)),
+        ),
+        counter(f"{name}_restarts_total", "Restarts.", _of_unit(lambda u: u.restarts)),
+    )
+
+
+UNITS = {kind: _units(kind) for kind in Kind}
+
+
+def _agents(now: MachineFigures) -> Iterator[Value]:
+    for (state, temperature, pool), count in now.agents.items():
+        yield labels(state=state, temperature=temperature, pool=pool), count
+
+
+def _of_pools(now: MachineFigures, place: int) -> Iterator[Value]:
+    for pool, figures in now.pools.items():
+        if (value := figures[place]) is not None:
+            yield labels(pool=pool), value
+
+
+MACHINE: Table[MachineFigures] = (
+    gauge("sutazai_agents", "Agents by state.", _agents),
+    gauge(
+        "sutazai_services",
+        "Services by state.",
+        lambda now: ((labels(state=state), count) for state, count in now.services.items()),
+    ),
+    gauge("sutazai_pool_used_bytes", "Memory that its units take.", partial(_of_pools, place=0)),
+    gauge(
+        "sutazai_pool_reserved_bytes",
+        "Memory that is counted for its instances.",
+        partial(_of_pools, place=1),
+    ),
+    gauge("sutazai_pool_size_bytes", "Bound of the pool.", partial(_of_pools, place=2)),
+    counter(
+        "sutazai_core_busy_seconds_total",
+        "Time in which the core did anything.",
+        lambda now: ((labels(core=core), round(busy, 2)) for core, busy in now.cores.items()),
+    ),
+    gauge(
+        "sutazai_machine_memory_size_bytes",
+        "Main memory of the machine.",
+        plain(lambda now: now.memory.total),
+    ),
+    gauge(
+        "sutazai_machine_memory_available_bytes",
+        "Main memory that can be had.",
+        plain(lambda now: now.memory.available),
+    ),
+    gauge("sutazai_machine_swap_free_bytes", "Free swap.", plain(lambda now: now.memory.swap_free)),
+    gauge(
+        "sutazai_memory_used_bytes",
+        "Memory in use, where it is shortest: in the machine or in our control group.",
+        plain(lambda now: now.pressure.used),
+    ),
+    gauge(
+        "sutazai_memory_limit_bytes",
+        "Memory that there is in the same place.",
+        plain(lambda now: now.pressure.total),
+    ),
+    gauge(
+        "sutazai_pressure_level",
+        "0 normal, 1 warning, 2 critical, 3 emergency.",
+        plain(lambda now: LEVELS.index(now.pressure.level)),
+    ),
+    gauge(
+        "sutazai_pressure_withheld",
+        "Instances that were ended for want of memory and are not back.",
+        plain(lambda now: now.pressure.withheld),
+    ),
+    gauge(
+        "sutazai_pressure_stalled_ratio",
+        "Share of the last 10 s in which something waited for it (PSI).",
+        lambda now: (
+            (labels(resource=what), percent / 100)
+            for what, percent in now.stalled.items()
+            if percent is not None
+        ),
+    ),
+    gauge(
+        "sutazai_admission_waiting",
+        "Units that wait for room or for the LLM.",
+        plain(lambda now: now.waiting),
+    ),
+    gauge(
+        "sutazai_ports_used",
+        "Ports that programs were told to listen on.",
+        plain(lambda now: now.ports),
+    ),
+    gauge("sutazai_ports_limit", "Ports that there are for them.", plain(lambda now: len(PORTS))),
+)
