@@ -15,6 +15,7 @@ BENCHMARKS = (
     "crashloop",
     "recovery",
     "messages",
+    "observe",
 )
 
 

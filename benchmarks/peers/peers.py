@@ -30,14 +30,14 @@ def upstream(folder: Path) -> Program:
     return Program(command, port=port, log=folder / "upstream.log")
 
 
-def sutazai(folder: Path, backend: int) -> Program:
+def sutazai(folder: Path, backend: int, *, program: str = "sutazai.gateway") -> Program:
     """The gateway as it is run: keys, tiers and priorities, sockets of its own."""
     port, state = free_port(), folder / "state"
     state.mkdir()
     ports = {"ports": {"host": "127.0.0.1", "gateway": port}}
     (state / "config.json").write_text(json.dumps(ports))
     (state / "routes.json").write_text(_routes(backend).model_dump_json())
-    command = [sys.executable, "-m", "sutazai.gateway", str(state), "--own-sockets"]
+    command = [sys.executable, "-m", program, str(state), "--own-sockets"]
     env = {"XDG_RUNTIME_DIR": str(folder)}
     return Program(command, port=port, log=folder / "sutazai.log", env=env)
 

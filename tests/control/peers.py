@@ -108,6 +108,7 @@ class FakeHost(FakePeer):
         }
         return {
             "name": name,
+            "version": unit.version,
             "kind": unit.kind,
             "runtime": unit.runtime,
             "temperature": unit.temperature,
@@ -155,12 +156,14 @@ class FakeGateway(FakePeer):
         self.calls: list[tuple[str, Body]] = []
         self.left: list[str] = []
         self.headers: list[Headers] = []
+        self.arms: Body = {"incarnation": "a"}
 
     def router(self) -> Router:
         router = Router()
         router.add("PUT", "/routes", self._routes)
         router.add("GET", "/stats", self._stats)
         router.add("GET", "/models", self._models)
+        router.add("GET", "/arms", self._arms)
         router.add("POST", "/agents/{name}/invoke", self._invoke)
         return router
 
@@ -193,6 +196,9 @@ class FakeGateway(FakePeer):
                 "problems": ["a door could not be opened"],
             }
         )
+
+    async def _arms(self, request: Request) -> Response:
+        return json_response(self.arms)
 
     async def _models(self, request: Request) -> Response:
         return json_response([{"name": "smol", "tier": False, "backends": ["embedded"]}])

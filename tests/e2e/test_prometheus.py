@@ -1,4 +1,5 @@
-"""A real Prometheus finds a real fleet by what `sutazai export` wrote, and reads all of it."""
+"""A real Prometheus finds a real fleet by what `sutazai export` wrote, reads all of it, and tells a
+real Alertmanager what is wrong there."""
 
 from __future__ import annotations
 
@@ -7,28 +8,37 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from sutazai.observe.alerts.alertmanager import ADDRESS
+from tests.e2e.faults import Model, alerts, breakable
 from tests.e2e.fleet import Fleet, eventually
+from tests.webhook import Hook
 
 pytestmark = pytest.mark.skipif(
     shutil.which("prometheus") is None or shutil.which("promtool") is None,
     reason="prometheus is not installed (apt-get install prometheus)",
 )
 JOBS = {"sutazai-control", "sutazai-host", "sutazai-gateway"}
+WITHIN = 120.0
+
+
+def free_address() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{probe.getsockname()[1]}"
 
 
 class Prometheus:
     """One that scrapes every second, with its data below ``folder``."""
 
     def __init__(self, folder: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            address = f"127.0.0.1:{probe.getsockname()[1]}"
+        address = free_address()
         self.url = f"http://{address}"
         self._log = (folder / "prometheus.log").open("wb")
         self._process = subprocess.Popen(
@@ -56,6 +66,15 @@ class Prometheus:
         active = answer.get("data", {}).get("activeTargets", [])
         return {target["labels"]["job"]: target for target in active}
 
+    def firing(self) -> set[str]:
+        """The alerts that fire by its rules."""
+        answer = httpx.get(f"{self.url}/api/v1/alerts", timeout=10).json()
+        return {
+            alert["labels"]["alertname"]
+            for alert in answer["data"]["alerts"]
+            if alert["state"] == "firing"
+        }
+
     def value(self, query: str) -> dict[str, float]:
         """The values of a query by the label `job`, or by nothing."""
         answer = httpx.get(f"{self.url}/api/v1/query", params={"query": query}, timeout=10).json()
@@ -68,14 +87,19 @@ def prometheus(
     small_fleet: Fleet, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Prometheus]:
     folder = tmp_path_factory.mktemp("prometheus")
-    small_fleet.must("export", "prometheus", "--out", str(folder))
+    exported(small_fleet, folder)
+    started = Prometheus(folder)
+    yield started
+    started.stop()
+
+
+def exported(fleet: Fleet, folder: Path) -> None:
+    """What `sutazai export` writes, which its tools accept; made to look every second."""
+    fleet.must("export", "prometheus", "--out", str(folder))
     file = folder / "prometheus.yml"
     checked = subprocess.run(["promtool", "check", "config", file], capture_output=True, text=True)
     assert checked.returncode == 0, checked.stdout + checked.stderr
     file.write_text(file.read_text().replace("30s", "1s").replace("60s", "1s"))
-    started = Prometheus(folder)
-    yield started
-    started.stop()
 
 
 def test_all_targets_are_found_and_up(small_fleet: Fleet, prometheus: Prometheus) -> None:
@@ -152,3 +176,105 @@ def test_a_process_that_is_gone_is_down(small_fleet: Fleet, prometheus: Promethe
 
     eventually(is_seen, within=60, what="a gateway that is down or new")
     eventually(lambda: prometheus.value("up") == dict.fromkeys(JOBS, 1.0), within=60)
+
+
+class Alertmanager:
+    """One that knows what `sutazai export` wrote, and how a webhook is reached."""
+
+    def __init__(self, folder: Path, hook: str) -> None:
+        self.address = free_address()
+        file = folder / "alertmanager.yml"
+        text = file.read_text().replace("group_wait: 15s", "group_wait: 1s")
+        text = text.replace("# webhook_configs", "webhook_configs")
+        file.write_text(text.replace("http://127.0.0.1:8080/alerts", hook))
+        checked = subprocess.run(["amtool", "check-config", file], capture_output=True, text=True)
+        assert checked.returncode == 0, checked.stdout + checked.stderr
+        self._log = (folder / "alertmanager.log").open("wb")
+        command = [
+            "prometheus-alertmanager",
+            f"--config.file={file}",
+            f"--storage.path={folder / 'alertmanager'}",
+            f"--web.listen-address={self.address}",
+            "--cluster.listen-address=",
+        ]
+        self._process = subprocess.Popen(command, stdout=self._log, stderr=self._log)
+
+    def stop(self) -> None:
+        self._process.terminate()
+        self._process.wait(30)
+        self._log.close()
+
+    def suppressed(self) -> dict[str, bool]:
+        """By alert, whether nobody is told of it."""
+        found = httpx.get(f"http://{self.address}/api/v2/alerts", timeout=10).json()
+        return {one["labels"]["alertname"]: one["status"]["state"] == "suppressed" for one in found}
+
+
+@pytest.fixture
+def hooks() -> Iterator[tuple[Hook, Hook]]:
+    """Whom we notify, and whom Alertmanager does."""
+    ours, theirs = Hook(), Hook()
+    yield ours, theirs
+    ours.close()
+    theirs.close()
+
+
+@pytest.fixture
+def model() -> Iterator[Model]:
+    model = Model()
+    yield model
+    model.kill()
+
+
+@pytest.mark.skipif(
+    shutil.which("prometheus-alertmanager") is None or shutil.which("amtool") is None,
+    reason="Alertmanager is not installed (apt-get install prometheus-alertmanager)",
+)
+@pytest.mark.skipif(
+    find_spec("apprise") is None, reason="Apprise is missing: pip install 'sutazai[alerts]'"
+)
+@pytest.mark.timeout(300)
+def test_one_cause_fires_here_and_in_prometheus_and_both_tell_of_it(
+    tmp_path: Path, model: Model, hooks: tuple[Hook, Hook]
+) -> None:
+    ours, theirs = hooks
+    (tmp_path / "hook").write_text(ours.url)
+    quick = {"llm-down": {"for": "2s"}, "backend-down": {"for": "1s"}}
+    notify = {"wait": "0s", "targets": {"team": {"url": "file:hook"}}}
+    with breakable(tmp_path, model, quick, notify=notify) as fleet:
+        exported(fleet, tmp_path)
+        manager = Alertmanager(tmp_path, theirs.address)
+        file = tmp_path / "prometheus.yml"
+        file.write_text(file.read_text().replace(ADDRESS, manager.address))
+        watching = Prometheus(tmp_path)
+        try:
+            eventually(watching.targets, within=WITHIN, what="a Prometheus that answers")
+            available = "sum(sutazai_gateway_backend_available)"
+            eventually(lambda: watching.value(available) == {"": 1.0}, WITHIN, "a model is there")
+            assert not watching.firing()
+
+            model.kill()
+
+            both = {"llm-down", "backend-down"}
+            eventually(lambda: watching.firing() >= both, WITHIN, "both fire in Prometheus")
+            eventually(lambda: {one["rule"] for one in alerts(fleet)} >= both, WITHIN, "and here")
+            eventually(
+                lambda: (
+                    manager.suppressed().items()
+                    >= {"llm-down": False, "backend-down": True}.items()
+                ),
+                WITHIN,
+                "Alertmanager inhibits what follows",
+            )
+            cause = {"alertname": "llm-down", "severity": "critical", "fleet": "breakable"}
+            eventually(lambda: cause in told(theirs), WITHIN, "its webhook hears of the cause")
+            eventually(lambda: ours.taken, WITHIN, "and so does ours")
+        finally:
+            watching.stop()
+            manager.stop()
+    assert ours.titles[0] == "critical: llm-down"
+
+
+def told(hook: Hook) -> list[dict[str, str]]:
+    """The labels of what Alertmanager told."""
+    return [one["labels"] for each in hook.taken for one in each["alerts"]]

@@ -1,7 +1,8 @@
 """Stands for the program `ollama`: ``ollama serve``, with the settings of its environment.
 
 It serves what Ollama does where the product looks (`/api/version`, `/api/tags`, `/api/ps`), answers
-every chat, and tells its settings at `/environment`. `installed` makes a program of this file.
+every chat, and tells its settings at `/environment`; a file named in FAKE_DIGEST holds its model's
+digest. `installed` makes a program of this file.
 """
 
 from __future__ import annotations
@@ -28,13 +29,19 @@ def settings() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name.startswith("OLLAMA_")}
 
 
+def digest() -> dict[str, str]:
+    """What a file says that the model's is, where one is named."""
+    path = os.environ.get("FAKE_DIGEST")
+    return {"digest": Path(path).read_text()} if path else {}
+
+
 def answers() -> dict[str, Any]:
     """By path."""
     context = int(os.environ.get("OLLAMA_CONTEXT_LENGTH", "4096"))
     message = {"role": "assistant", "content": "Hello"}
     return {
         "/api/version": {"version": os.environ.get("FAKE_VERSION", "0.12.0")},
-        "/api/tags": {"models": [{"name": MODEL, "model": MODEL}]},
+        "/api/tags": {"models": [{"name": MODEL, "model": MODEL, **digest()}]},
         "/api/ps": {"models": [{"name": MODEL, "model": MODEL, "context_length": context}]},
         "/api/chat": {"model": MODEL, "message": message, "done": True, "done_reason": "stop"},
         "/environment": settings(),

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import sys
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -24,9 +25,10 @@ from sutazai.store import Database, Revisions, Wanted, migrate
 from sutazai.store.database import database_url
 from sutazai.store.models import ExecutorRow
 from sutazai.store.task_rows import NewTask
+from sutazai.store.turns import Claiming
 from sutazai.tasks.queue.admission import Admission
 from tests.postgres import Postgres, pgbouncer, postgres
-from tests.store.queueing import Queue
+from tests.store.queueing import Anybody, Queue
 from tests.tasks.peers import Body, FakeGateway
 
 CONCURRENCY = 8
@@ -178,6 +180,21 @@ async def test_two_workers_share_2000_tasks_and_one_is_killed(
     server: Postgres, tmp_path: Path, gateway: FakeGateway
 ) -> None:
     await share(server, tmp_path, gateway, 2_000)
+
+
+async def test_what_was_claimed_after_a_takeover_is_done_by_another(
+    server: Postgres, tmp_path: Path, gateway: FakeGateway
+) -> None:
+    """As by an executor that was taken for dead, had not heard of it yet, and then died."""
+    ledger = Ledger()
+    gateway.agents["helper"] = ledger.work
+    url = database_url(server.create("late"))
+    async with queue_on(url) as queue:
+        ids = await give(queue, 3)
+        await queue.turns.turn((), Claiming("gone-abc", Anybody(helper=3), 3, 8), time.time())
+        async with worker(url, tmp_path / "g.sock", tmp_path / "one"):
+            await until_done(queue, 3, 60)
+    assert ledger.effects == Counter(ids)
 
 
 async def test_a_worker_behind_a_pooler_in_transaction_mode(

@@ -145,9 +145,10 @@ def _enter(request: Request) -> None:
 
 
 def _find_code(request: Request) -> None:
-    """What is imported is looked for in the agent's folder first."""
-    if request["directory"] and sys.path[0] != request["directory"]:
-        sys.path.insert(0, request["directory"])
+    """What is imported is looked for in the agent's folder first, or where its code was kept."""
+    folders = [folder for folder in (request["source"], request["directory"]) if folder]
+    if sys.path[: len(folders)] != folders:
+        sys.path[:0] = folders
 
 
 def _live_alone(request: Request, listener: int) -> int:

@@ -20,7 +20,7 @@ MAGIC = b"sutazai messages 1\n"
 _HEAD = struct.Struct("<II")
 
 
-class Put(msgspec.Struct, frozen=True, array_like=True, tag=1):
+class Put(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=1):
     """A message was accepted."""
 
     message: Message

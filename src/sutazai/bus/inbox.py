@@ -126,7 +126,9 @@ class Inbox:
         held.over = True
         self.count -= 1
         self.size -= held.size
-        self._keep_pace(now)
+        if self._settled:
+            self.pace += (now - self._settled - self.pace) * PACE_SHARE
+        self._settled = now
         self._came_back(held)
 
     def put_back(self, held: Held, *, until: float) -> None:
@@ -165,8 +167,3 @@ class Inbox:
         else:
             del self._pairs[sender]
             self._free.pop(sender, None)
-
-    def _keep_pace(self, now: float) -> None:
-        if self._settled:
-            self.pace += (now - self._settled - self.pace) * PACE_SHARE
-        self._settled = now

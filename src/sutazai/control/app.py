@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import pwd
 import time
@@ -14,7 +15,13 @@ from sutazai.control.alerts.delivering import deliver
 from sutazai.control.alerts.desk import AlertDesk, Ends
 from sutazai.control.alerts.sending import Sender
 from sutazai.control.api.parts import Parts
+from sutazai.control.checkpoints.desk import CheckpointDesk
+from sutazai.control.drift.desk import DriftDesk
+from sutazai.control.drift.desk import Ends as DriftEnds
+from sutazai.control.drift.looking import Looker
+from sutazai.control.drift.mending import Mender
 from sutazai.control.feed import EventFeed
+from sutazai.control.kept_code import forget_code, keep_code
 from sutazai.control.keys import agent_keys
 from sutazai.control.metrics.collecting import Collector, Fixed
 from sutazai.control.metrics.keeping import Keeping
@@ -22,7 +29,6 @@ from sutazai.control.ollama import SourceChooser
 from sutazai.control.peers import GatewayPeer, HostPeer
 from sutazai.control.reconciler import EVERY, Reconciler
 from sutazai.control.revising import Reviser
-from sutazai.control.rollouts.backup import backup_of
 from sutazai.control.rollouts.desk import RolloutDesk
 from sutazai.control.rollouts.driver import Driver
 from sutazai.control.settings import Settings
@@ -33,6 +39,8 @@ from sutazai.control.work import control_database, control_office, control_sched
 from sutazai.fleet.isolation import uid_range
 from sutazai.store import Database, Events, Policies, Revisions, Rollouts, Stops, migrate
 from sutazai.wire import Client
+
+log = logging.getLogger(__name__)
 
 
 @asynccontextmanager
@@ -70,6 +78,9 @@ async def run_background(parts: Parts) -> None:
         group.create_task(parts.driver.run(), name="drive the rollout")
         group.create_task(parts.metrics.run(), name="read metrics")
         group.create_task(parts.alerts.run(), name="watch for alerts")
+        group.create_task(parts.drift.run(), name="watch for drift")
+        group.create_task(parts.checkpoints.run(), name="make checkpoints")
+        group.create_task(parts.checkpoints.load(parts.host), name="restore services' data")
         settings = parts.settings
         sender = Sender(settings.fleet.notify.targets, settings.base)
         group.create_task(deliver(parts.alerts, sender), name="notify of alerts")
@@ -107,6 +118,7 @@ async def _parts(
     alerts = AlertDesk(settings.fleet, ends, clock=clock)
     renewing = asyncio.Event()
     reviser = Reviser(settings, revisions, reconciler, rollouts, feed, renewing)
+    checkpoints = CheckpointDesk(settings, database, feed, clock=clock)
     driver = Driver(
         settings,
         rollouts,
@@ -115,7 +127,7 @@ async def _parts(
         gateway,
         feed,
         restore=reviser.put_back,
-        backup=backup_of(settings, database),
+        backup=checkpoints.backup,
     )
     return Parts(
         settings=settings,
@@ -132,10 +144,33 @@ async def _parts(
         schedules=control_scheduler(settings, work, feed, clock),
         metrics=metrics,
         history=history,
+        checkpoints=checkpoints,
         alerts=alerts,
+        drift=_drift_desk(settings, reconciler, host, gateway, reviser, rollouts, feed, revision),
         stopping=asyncio.Event(),
         renewing=renewing,
     )
+
+
+def _drift_desk(
+    settings: Settings,
+    reconciler: Reconciler,
+    host: HostPeer,
+    gateway: GatewayPeer,
+    reviser: Reviser,
+    rollouts: RolloutDesk,
+    feed: EventFeed,
+    revision: int,
+) -> DriftDesk:
+    fleet = settings.fleet
+    ends = DriftEnds(
+        path=settings.places.state / "drift.json",
+        eyes=Looker(settings, reconciler, host, gateway),
+        mends=Mender(settings, reconciler, host, reviser).mends(),
+        rolling=lambda: rollouts.state is not None and rollouts.state.is_open,
+        tell=feed.add,
+    )
+    return DriftDesk(fleet.drift, ends, revision=revision, units=[*fleet.agents, *fleet.services])
 
 
 def _reconciler(
@@ -188,9 +223,20 @@ async def _record(settings: Settings, revisions: Revisions, feed: EventFeed) -> 
         codes=settings.codes,
         file=settings.config.fleet_file,
     )
+    await _keep_code(settings, revisions)
     if before is None or revision.number != before.number:
         await feed.add("revision", f"revision {revision.number}: {source}", number=revision.number)
     return revision.number
+
+
+async def _keep_code(settings: Settings, revisions: Revisions) -> None:
+    """What runs now can be started again once its files have changed."""
+    folder, needed = settings.places.kept_code, await revisions.codes()
+    try:
+        await asyncio.to_thread(keep_code, settings.fleet, settings.base, settings.codes, folder)
+        await asyncio.to_thread(forget_code, folder, needed)
+    except OSError as error:
+        log.warning("the agents' code cannot be kept: %s", error)
 
 
 def _author() -> str:

@@ -58,6 +58,15 @@ class Follower(Generic[S]):
         """The number of the newest snapshot, 0 before the first."""
         return self._snapshot.revision if self._snapshot is not None else 0
 
+    @property
+    def snapshot(self) -> S | None:
+        """The newest snapshot, None before the first."""
+        return self._snapshot
+
+    def tell_again(self) -> None:
+        """The next `align` tells the peer the newest snapshot, whatever it says that it has."""
+        self._told = False
+
     async def offer(self, snapshot: S) -> None:
         """The newest snapshot; its number changes only when its content does."""
         digest = digest_of(snapshot.model_dump(mode="json", exclude={"revision"}))

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from sutazai.fleet.arms import ArmsSeen
 from sutazai.fleet.desired import Desired
+from sutazai.fleet.drift import BackendHeld, InstanceHeld
 from sutazai.fleet.errors import BadPeer
 from sutazai.fleet.routes import Routes
 from sutazai.fleet.status import HostStatus, UnitStatus
@@ -75,6 +76,14 @@ class HostPeer(Peer):
         """`start`, `stop` or `restart` of one unit. Raises NotFound."""
         return self._shaped(UnitStatus, await self.call("POST", f"/units/{unit}/{verb}"))
 
+    async def held(self) -> list[InstanceHeld]:
+        """What its instances really run under."""
+        return [self._shaped(InstanceHeld, each) for each in await self.call("GET", "/held")]
+
+    async def renew(self, unit: str, instance: str) -> None:
+        """Ends one instance politely; a new one takes its place. Raises NotFound."""
+        await self.call("POST", f"/units/{unit}/restart?instance={instance}")
+
 
 class GatewayPeer(Peer):
     """The data plane of this machine."""
@@ -82,6 +91,11 @@ class GatewayPeer(Peer):
     async def stats(self) -> GatewayStats:
         """What it counts and what its backends do."""
         return self._shaped(GatewayStats, await self.call("GET", "/stats"))
+
+    async def held(self) -> list[BackendHeld]:
+        """What its backends really have."""
+        found = await self.call("GET", "/backends/held", timeout=MEASURING)
+        return [self._shaped(BackendHeld, each) for each in found]
 
     async def arms(self) -> ArmsSeen:
         """What the units of agents that move did."""

@@ -22,7 +22,7 @@ from sutazai.control.routing import plan_routes
 from sutazai.control.settings import Settings
 from sutazai.control.source import Availability, LlmSource, Source, observe
 from sutazai.control.uids import Users
-from sutazai.fleet.desired import Desired
+from sutazai.fleet.desired import Desired, DesiredUnit
 from sutazai.fleet.errors import BadFleet, BadPeer, Unavailable
 from sutazai.fleet.routes import Routes
 from sutazai.fleet.secrets import resolve_secret
@@ -145,6 +145,17 @@ class Reconciler:
         self._plannable.set()
         await self._plan_anew(self._calls, self._units)
         return self._calls.revision
+
+    @property
+    def planned(self) -> tuple[DesiredUnit, ...]:
+        """What the host should run, nothing before the first plan."""
+        return self._units.snapshot.units if self._units.snapshot is not None else ()
+
+    async def tell_host_again(self) -> None:
+        """Tells the host what it should run, though it has that by its own word."""
+        async with self._one_at_a_time:
+            self._units.tell_again()
+            await self._units.align()
 
     async def throttle_to(self, cores: float | None) -> None:
         """Holds every agent to so many cores, until None releases them."""

@@ -12,10 +12,11 @@ from pydantic import ValidationError
 
 from sutazai.control.accepted import FIXED, write_accepted
 from sutazai.control.feed import EventFeed
+from sutazai.control.kept_code import keep_code
 from sutazai.control.reconciler import Reconciler
 from sutazai.control.rollouts.desk import RolloutDesk
 from sutazai.control.settings import Settings, base_of
-from sutazai.fleet.errors import BadFleet, Refused
+from sutazai.fleet.errors import BadFleet, Refused, Unavailable
 from sutazai.fleet.revisions import (
     Application,
     Difference,
@@ -119,10 +120,21 @@ class Reviser:
             return await self._accept(plan, after, fleet)
 
     async def _accept(self, plan: FleetPlan, after: Revision, fleet: Fleet) -> FleetPlan:
+        await self._keep_code(after, fleet)
         if plan.rollout is not None:
             await self._rollouts.begin(plan, fleet, after)
         await self._record(after, fleet)
         return plan.model_copy(update={"accepted": True})
+
+    async def _keep_code(self, after: Revision, fleet: Fleet) -> None:
+        folder = self._settings.places.kept_code
+        try:
+            await asyncio.to_thread(keep_code, fleet, base_of(after.file), after.codes, folder)
+        except OSError as error:
+            raise Unavailable(
+                f"the agents' code cannot be kept: {error.strerror}",
+                hint="without it there is no way back to it; make room on the disk",
+            ) from error
 
     async def _record(self, after: Revision, fleet: Fleet) -> None:
         revision = await self._revisions.record(

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import socket
 from collections.abc import Callable, Mapping
 
+from sutazai.control.executors import executor_name
 from sutazai.control.feed import EventFeed
 from sutazai.control.settings import Settings
 from sutazai.fleet.places import Places
@@ -32,12 +31,6 @@ def control_database(settings: Settings, environ: Mapping[str, str]) -> str:
 def workflows_url(database: Database, places: Places) -> str:
     """Where the workflow engine keeps its rows: beside ours on Postgres, else in a file."""
     return database.url if database.is_shared else sqlite_url(places.workflow_database)
-
-
-def executor_name(kind: str, places: Places) -> str:
-    """The same for every life of one process of one fleet on one machine, and of no other."""
-    where = f"{socket.gethostname()}:{places.state}"
-    return f"{kind}-{hashlib.sha256(where.encode()).hexdigest()[:8]}"
 
 
 def control_office(

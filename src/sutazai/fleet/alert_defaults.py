@@ -10,6 +10,10 @@ from typing import Any
 
 _FAILED = ["failed", "rejected", "expired"]
 """Outcomes of calls that went wrong; one that its caller cancelled did not."""
+_CALLS_FAIL = (
+    *("calls-fail", "agent-calls-fail"),
+    *("answered-burns-fast", "answered-burns-steady", "answered-burns-slow"),
+)
 
 ALERTS: Mapping[str, Mapping[str, Any]] = {
     "llm-down": {
@@ -22,15 +26,8 @@ ALERTS: Mapping[str, Mapping[str, Any]] = {
         "hold_off": "2m",
         "severity": "critical",
         "suppresses": [
-            *("backend-down", "breaker-open", "calls-slow", "calls-fail", "agent-calls-fail"),
-            *(
-                "llm-server-down",
-                "agent-down",
-                "queue-long",
-                "answered-burns-fast",
-                "answered-burns-steady",
-            ),
-            "answered-burns-slow",
+            *("llm-server-down", "backend-down", "breaker-open", "queue-long", "agent-down"),
+            *("calls-slow", *_CALLS_FAIL),
         ],
         "summary": "no LLM can be reached: every call to a model waits or fails",
         "hint": "sutazai status says why; sutazai doctor looks at the machine",
@@ -49,7 +46,7 @@ ALERTS: Mapping[str, Mapping[str, Any]] = {
         "metric": "sutazai_gateway_breaker_state",
         "comparison": ">=",
         "value": 2,
-        "suppresses": ["calls-fail", "agent-calls-fail"],
+        "suppresses": [*_CALLS_FAIL],
         "summary": "the breaker of {model} on {backend} is open: its calls fail",
         "hint": "sutazai gateway backends says what went wrong there",
     },
@@ -58,7 +55,7 @@ ALERTS: Mapping[str, Mapping[str, Any]] = {
         "by": [],
         "value": 1000,
         "for": "30s",
-        "suppresses": ["calls-slow", "calls-fail", "agent-calls-fail"],
+        "suppresses": ["calls-slow", *_CALLS_FAIL],
         "summary": "{value} calls wait for the model",
         "hint": "sutazai top shows who asks; sutazai pause holds agents back",
     },

@@ -15,6 +15,8 @@ from sutazai.fleet.shapes import Shape
 SHOWN = 20
 """Most series of one alert that are told; ``count`` says how many there are."""
 WORDS = 500
+CAUSE = "cause: "
+"""How it begins to be said that an alert is muted by its cause; then comes the cause's rule."""
 
 
 class AlertState(StrEnum):

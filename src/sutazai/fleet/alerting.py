@@ -40,6 +40,11 @@ class Severity(StrEnum):
     CRITICAL = "critical"
 
 
+def worse(one: Severity, other: Severity) -> Severity:
+    """The one that is more severe."""
+    return max(one, other, key=[*Severity].index)
+
+
 class Comparison(StrEnum):
     ABOVE = ">"
     AT_LEAST = ">="

@@ -39,8 +39,8 @@ def code_of(folder: Path, entry: str, requirements: Path | None = None) -> str:
 
     A file that cannot be read counts as one that is not there.
     """
-    package = entry.partition(":")[0].partition(".")[0]
-    files = sorted(_modules(folder, package)) if has_module(folder, package) else []
+    package = package_of(entry)
+    files = sorted(modules(folder, package)) if has_module(folder, package) else []
     if requirements is not None:
         files.append(requirements)
     if not files:
@@ -48,12 +48,17 @@ def code_of(folder: Path, entry: str, requirements: Path | None = None) -> str:
     return _digest({os.path.relpath(file, folder): file for file in files})
 
 
+def package_of(entry: str) -> str:
+    """The module or package that ``module:Class`` begins with."""
+    return entry.partition(":")[0].partition(".")[0]
+
+
 def has_module(folder: Path, name: str) -> bool:
     """Whether Python would find the module or package of that name there."""
     return bool(name) and ((folder / f"{name}.py").is_file() or (folder / name).is_dir())
 
 
-def _modules(folder: Path, package: str) -> Iterator[Path]:
+def modules(folder: Path, package: str) -> Iterator[Path]:
     """Everything that can be imported from ``folder``: at most `FILES_MAX` files."""
     left = FILES_MAX
     own = folder / package

@@ -81,6 +81,11 @@ class Places:
         """One folder a unit, of which only that unit has the use."""
         return self.state / "homes"
 
+    @property
+    def kept_code(self) -> Path:
+        """The code of accepted revisions, a folder each digest; all units see it."""
+        return self.homes / ".code"
+
     def home(self, unit: str) -> Path:
         """The folder of one unit."""
         return self.homes / unit

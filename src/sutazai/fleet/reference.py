@@ -16,7 +16,7 @@ from sutazai.fleet.units import DURATION_PATTERN, SIZE_PATTERN, format_size
 _SECTIONS = (
     "agents", "services", "backends", "tiers", "clients", "llm", "gateway", "tasks",
     "workflows", "schedules", "messages",
-    "bus", "alerts", "objectives", "notify", "ports", "memory", "isolation",
+    "bus", "alerts", "objectives", "notify", "drift", "checkpoints", "ports", "memory", "isolation",
 )  # fmt: skip
 _BOUNDS = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most"}
 _PATTERNS = {SIZE_PATTERN: "size", DURATION_PATTERN: "duration"}

@@ -42,7 +42,6 @@ class NoTraffic(StrEnum):
 
     WAIT = "wait"
     EXTEND = "extend"
-    REPLAY = "replay"
     ASK = "ask"
 
 
@@ -127,8 +126,8 @@ class RolloutPlan(Spec):
     bake: Duration = Field(4 * HOUR, description="How long the old version is kept ready.")
     no_traffic: NoTraffic = Field(
         NoTraffic.EXTEND,
-        description="Evidence that says nothing: `wait` for it, `extend` the phase, `replay` "
-        "recorded inputs, or `ask` a person. What still says nothing is a person's to decide.",
+        description="Evidence that says nothing: `wait` for it, `extend` the phase, or `ask` a "
+        "person. What still says nothing after that is a person's to decide.",
     )
     extension: Duration = Field(HOUR, description="Most time that a phase is extended or held up.")
     preflight: Interval = Field(15 * MINUTE, description="Time for what is done beforehand.")
@@ -179,7 +178,6 @@ class RolloutState(Shape):
         blue, green, baseline: agents whose instances of that arm are to run.
         window: number of the present window of evidence, 0 before the first; ``opened`` is when it
             began, and ``extended`` by how many seconds it is longer than declared.
-        replay: whether recorded inputs are part of it.
         tries: how often this phase has begun.
         trouble: what holds everything up that is not the new version's fault; ``held`` is for how
             many seconds in this phase.
@@ -209,7 +207,6 @@ class RolloutState(Shape):
     window: int = 0
     opened: float = 0.0
     extended: float = 0.0
-    replay: bool = False
     tries: int = 0
     trouble: str = ""
     held: float = 0.0

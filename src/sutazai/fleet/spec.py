@@ -18,6 +18,7 @@ from pydantic import (
 from sutazai.fleet.alerting import AlertRule, Notify, Objective
 from sutazai.fleet.checkpoints import CheckpointPlan
 from sutazai.fleet.declared import Interval, Name, Port, Priority, Spec, wrong
+from sutazai.fleet.drift import Drift
 from sutazai.fleet.isolation import Cores, Isolated, Isolation
 from sutazai.fleet.messaging import BusSpec, Messages, Word
 from sutazai.fleet.mounts import parse_mount
@@ -311,6 +312,14 @@ class Service(Unit):
     runtime: Runtime = Runtime.COMMAND
     pool: Pool = Pool.INFRASTRUCTURE
     enabled: bool = Field(True, description="Whether it starts with the fleet.")
+    dump: tuple[str, ...] = Field(
+        (),
+        description="Program and arguments that write its data to standard output, for "
+        "checkpoints; run on this machine as the fleet's user, with its environment.",
+    )
+    restore: tuple[str, ...] = Field(
+        (), description="The same for what reads them back, from standard input."
+    )
 
     @model_validator(mode="after")
     def _not_python(self) -> Self:
@@ -413,4 +422,5 @@ class Fleet(Spec):
     criteria: RolloutCriteria = Field(
         default_factory=RolloutCriteria, description="What a new version is judged by."
     )
+    drift: Drift = Field(default_factory=Drift)
     checkpoints: CheckpointPlan = Field(default_factory=CheckpointPlan)

@@ -11,6 +11,7 @@ from typing import Any
 
 from sutazai.fleet.errors import BadInput
 from sutazai.fleet.ports import local_port
+from sutazai.gateway.backends.held import held
 from sutazai.gateway.backends.registry import Backends
 from sutazai.gateway.backends.settings import differences
 from sutazai.gateway.backends.state import BackendState
@@ -72,6 +73,7 @@ class Operations:
         """Adds its endpoints to ``router``."""
         router.add("GET", "/queue", self.get_queue)
         router.add("GET", "/backends", self.get_backends)
+        router.add("GET", "/backends/held", self.get_held)
         router.add("GET", "/calls", self.get_calls)
         router.add("GET", "/dead", self.get_dead)
         router.add("DELETE", "/dead", self.clear_dead)
@@ -108,6 +110,11 @@ class Operations:
             row["settings"] = [asdict(each) for each in found]
             row["direct"] = [asdict(each) for each in direct.get(port or 0, ())]
         return json_response(rows)
+
+    async def get_held(self, request: Request) -> Response:
+        """What every server really has, for whoever compares that with what is declared."""
+        found = await held(self._client, self._backends)
+        return json_response([each.model_dump(mode="json") for each in found])
 
     async def get_calls(self, request: Request) -> Response:
         """The record of calls, searched."""

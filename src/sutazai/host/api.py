@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterator, Callable, Iterable
-from functools import partial
 
 from pydantic import ValidationError
 
@@ -114,8 +113,10 @@ class HostApi:
         """One that is to be restarted may be a single `instance`."""
         unit = self._supervisor.unit(request.params["name"])
         verb = request.path.rpartition("/")[2]
-        restart = partial(unit.restart, request.query.get("instance"))
-        {"start": unit.start, "stop": unit.stop, "restart": restart}[verb]()
+        if verb == "restart":
+            unit.restart(request.query.get("instance"))
+        else:
+            {"start": unit.start, "stop": unit.stop}[verb]()
         return _model(unit.status())
 
     async def _log(self, request: Request) -> Response:

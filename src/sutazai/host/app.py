@@ -120,7 +120,11 @@ def _house(
     limits = choose(f"sutazai-{places.runtime.name}", places.groups)
     events = Events(places.state / "events.jsonl")
     endpoints = Endpoints(client, Address.parse(f"unix:{places.gateway_socket}"))
-    zygotes = Zygotes(places.sockets, lambda *what: events.add(what[0], what[1], unit=what[2]))
+    zygotes = Zygotes(
+        places.sockets,
+        lambda *what: events.add(what[0], what[1], unit=what[2]),
+        kept=places.kept_code,
+    )
     environments = Environments(places.environments)
     isolator = Isolator(places, allowed())
     processes = Processes(places, zygotes, environments, limits, isolator)

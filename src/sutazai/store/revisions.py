@@ -89,6 +89,17 @@ class Revisions:
             lambda session: [RevisionInfo(**_info(row)) for row in session.scalars(query)]
         )
 
+    async def codes(self) -> frozenset[str]:
+        """The digests of all code that a revision was accepted with."""
+        query = select(RevisionRow.codes)
+
+        def work(session: Session) -> frozenset[str]:
+            return frozenset(
+                digest for codes in session.scalars(query) for digest in (codes or {}).values()
+            )
+
+        return await self._database.read(work)
+
     async def agent(self, name: str, number: int) -> dict[str, Any] | None:
         """What revision ``number`` declares of an agent, or None where it has no such agent."""
 

@@ -185,6 +185,9 @@ class Engine:
             async with asyncio.timeout(2.0):
                 await asyncio.gather(*running, return_exceptions=True)
         DBOS.destroy(destroy_registry=True)
+        # It made its threads those of the loop, which is not over yet, and closed them now.
+        threads = ThreadPoolExecutor(THREADS, thread_name_prefix="asyncio")
+        asyncio.get_running_loop().set_default_executor(threads)
 
 
 @contextlib.contextmanager

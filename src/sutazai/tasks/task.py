@@ -79,9 +79,16 @@ class TaskDesk:
 
     async def get(self, task_id: str) -> Task:
         """One task by id or key, with what it waits for. Raises NotFound."""
+        return await self._explained(await self._found(task_id))
+
+    async def _found(self, task_id: str) -> Task:
         task = await self._tasks.get(task_id)
         if task is None:
             raise NotFound(f"there is no task {task_id}", hint="it may have been retired")
+        return task
+
+    async def _explained(self, task: Task) -> Task:
+        """With the reason why nobody takes it."""
         if task.state is WorkState.PENDING:
             running = await self._tasks.running_by_agent()
             obstacle = self._crew.obstacle(_lane(task), running)
@@ -92,14 +99,14 @@ class TaskDesk:
         """One task once it has ended, or as it stands after ``seconds``. Raises NotFound."""
         until = time.monotonic() + seconds
         with self._endings.watch(task_id) as ended:
-            while (task := await self.get(task_id)).state.is_open:
+            while (task := await self._found(task_id)).state.is_open:
                 left = until - time.monotonic()
                 if left <= 0:
                     break
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(min(left, LOOK)):
                         await ended.wait()
-        return task
+        return await self._explained(task)
 
     async def cancel(self, task_id: str) -> Task:
         """Ends a task, also in the midst of its work. Raises NotFound, or Conflict where it has

@@ -17,7 +17,21 @@ from sutazai.client import Control
 from sutazai.web.access import Access
 from sutazai.web.feed import Feed
 from sutazai.web.login import Login
-from sutazai.web.pages import agent, agents, events, gateway, overview, work
+from sutazai.web.pages import (
+    agent,
+    agents,
+    alerts,
+    dead,
+    events,
+    gateway,
+    overview,
+    revisions,
+    rollouts,
+    run,
+    schedules,
+    work,
+)
+from sutazai.web.pages.artifacts import downloads
 
 RECONNECT = 10.0
 """Seconds for which a browser that lost its connection finds its page as it left it."""
@@ -32,8 +46,9 @@ def make_app(control: Control, *, token: str, fleet: str, host: str, port: int) 
     feed = Feed(control)
     for module in (overview, agents, events):
         module.install(feed)
-    for page in (agent, gateway, work):
+    for page in (agent, alerts, dead, gateway, revisions, rollouts, run, schedules, work):
         page.install(feed, control)
+    app.include_router(downloads(control))
     ui.run_with(
         app,
         title="SutazAI",

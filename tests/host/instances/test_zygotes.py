@@ -113,7 +113,26 @@ async def test_code_that_changed_since_it_was_declared_is_told(
         "tea", lambda unit: healthy(unit) and unit.instances[0].pid != old, within=PLENTY
     )
     assert (await asked(one, "tea"))["kind"] == "powder"
-    assert "another one than at `up`" in await event(one, "code-changed", "tea")
+    assert "another one than was accepted" in await event(one, "code-changed", "tea")
+
+
+@pytest.mark.parametrize("replicas", [1, 2])
+async def test_code_that_was_kept_is_what_starts_though_its_files_have_changed(
+    one: Machine, tmp_path: Path, replicas: int
+) -> None:
+    """With one instance as a user of its own there is no zygote of its code."""
+    folder, digest = write_tea(tmp_path, "leaf"), code_of(tmp_path, "tea:Tea")
+    kept = one.places.kept_code / digest
+    kept.mkdir(parents=True)
+    write_tea(kept, "leaf")
+    write_tea(tmp_path, "powder")
+    await one.want(tea("tea", folder, code=digest, replicas=replicas))
+    assert (await asked(one, "tea"))["kind"] == "leaf"
+    await one.want(tea("tea", folder, code=code_of(tmp_path, "tea:Tea"), version="2"))
+    await one.until("tea", lambda unit: unit.version == "2" and healthy(unit), within=PLENTY)
+    async with asyncio.timeout(PLENTY):
+        while (await asked(one, "tea"))["kind"] != "powder":
+            await asyncio.sleep(0.05)
 
 
 async def test_code_is_imported_in_the_environment_of_its_agent(

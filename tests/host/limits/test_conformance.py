@@ -116,6 +116,8 @@ async def test_a_living_instance_may_get_another_share(limits: Limits) -> None:
     limits.create("one-abcde", LIMIT)
     for cores in (0.5, None, 2.0):
         limits.share_cpu("one-abcde", Limit(**{**vars(LIMIT), "weight": 25, "cores": cores}))
+        usage = limits.usage("one-abcde", 0)
+        assert usage is None or usage.cores in (cores, None)
     limits.grow()
     assert limits.remove("one-abcde")
 

@@ -49,11 +49,12 @@ class Watch:
         self._rules = rules
         self._objectives = objectives or {}
         self._evaluator = Evaluator(rules, self._objectives)
+        self.last = Seen(self.book)
 
     def see(self, samples: Iterable[Sample], *, seconds: float = EVERY) -> Seen:
         """Time passes, then these are the samples for the first time."""
         self.now += seconds
-        seen = self._evaluator.step(self.book, samples, self.now)
+        seen = self.last = self._evaluator.step(self.book, samples, self.now)
         self.book, new = notices.due(seen.book, seen.alerts, seen.ended, self.notify)
         self.told += new
         return seen

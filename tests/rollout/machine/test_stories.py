@@ -358,18 +358,6 @@ def test_wait_waits_for_ever_and_never_passes_for_want_of_data() -> None:
     world.run_to(Step.SUCCEEDED, most=500)
 
 
-def test_replay_asks_once_more_with_recorded_inputs() -> None:
-    world = inconclusive("replay")
-    world.run(14)
-    assert world.asked and world.asked.replay
-    world.run_to(Step.INCONCLUSIVE)
-    world.judges = Verdict.PASS
-    world.say(Command.RESUME)
-    world.look()
-    assert world.asked and (world.asked.window, world.asked.replay) == (2, False)
-    world.run_to(Step.SETTLE)
-
-
 def test_trouble_of_the_house_is_not_green_s_fault_and_what_was_measured_counts_no_more() -> None:
     world = World(10)
     world.run_to(Step.MEASURE)

@@ -129,7 +129,6 @@ class World:
                 verdict=self.judges,
                 seconds=self.asked.seconds,
                 words=f"{self.judges} by {self.asked.seconds:g} s",
-                replayed=self.asked.replay,
             )
         if self.gateway_up and not self.late:
             self.confirm()

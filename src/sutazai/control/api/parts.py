@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 
 from sutazai.control.alerts.desk import AlertDesk
 from sutazai.control.checkpoints.desk import CheckpointDesk
+from sutazai.control.drift.desk import DriftDesk
 from sutazai.control.feed import EventFeed
 from sutazai.control.metrics.collecting import Collector
 from sutazai.control.metrics.keeping import Keeping
@@ -48,6 +49,7 @@ class Parts:
     metrics: Collector
     history: Keeping
     alerts: AlertDesk
+    drift: DriftDesk
     checkpoints: CheckpointDesk
     stopping: asyncio.Event
     renewing: asyncio.Event

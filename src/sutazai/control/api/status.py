@@ -8,9 +8,10 @@ from fastapi import APIRouter
 
 from sutazai.control.api.parts import PartsDep
 from sutazai.fleet.errors import NotFound
+from sutazai.fleet.revisions import Revision
 from sutazai.fleet.status import FleetStatus
 from sutazai.gateway.stats import ModelStats
-from sutazai.store import Revision
+from sutazai.observe.alerts.reporting import headlines
 
 router = APIRouter(tags=["fleet"])
 
@@ -18,7 +19,8 @@ router = APIRouter(tags=["fleet"])
 @router.get("/status")
 async def status(parts: PartsDep, memory: bool = False) -> FleetStatus:
     """Everything at once; with `memory=1` each instance's memory (PSS) is measured."""
-    return await parts.status.read(memory=memory)
+    found = await parts.status.read(memory=memory)
+    return found.model_copy(update={"alerts": headlines(parts.alerts.alerts())})
 
 
 @router.get("/fleet")

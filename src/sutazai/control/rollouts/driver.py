@@ -18,7 +18,7 @@ from sutazai.control.rollouts.arms import Arms, arms_of
 from sutazai.control.rollouts.desk import RolloutDesk
 from sutazai.control.rollouts.gathering import Gathering
 from sutazai.control.rollouts.guarding import Guarding
-from sutazai.control.rollouts.observing import World, copies, settled
+from sutazai.control.rollouts.observing import World, copies, kept, settled
 from sutazai.control.settings import Settings
 from sutazai.fleet.errors import SutazaiError
 from sutazai.fleet.rollouts import GOES_BACK, RolloutState, Step, Verdict
@@ -123,22 +123,23 @@ class Driver:
         state = self._desk.state
         assert state is not None  # noqa: S101 (looked at by `run`)
         world, stats = await self._world()
-        await self._offer(state, world, before)
+        await self._offer(state, (world, stats), before)
         if self._offered is not None and stats is not None:
             self._checks = await self._preflight(stats)
         seen = self._observation(state, world, stats)
         after, decisions = decide(state, seen)
         if after.step is Step.ROLLED_BACK:
             await self._restore(after.before, after.reason)
-        kept = await self._desk.change(lambda now: after if now == state else now)
-        if kept != after:
+        saved = await self._desk.change(lambda now: after if now == state else now)
+        if saved != after:
             return  # a person has said something meanwhile
         for decision in decisions:
             await self._do(decision, after)
         if after.is_open:
-            await self._offer(after, world, before)
-        else:
+            await self._offer(after, (world, stats), before)
+        elif after.step is Step.SUCCEEDED:
             await self._reconciler.take(None)
+        # else control starts anew at once: until then the fleet in force is that of green
 
     async def _world(self) -> tuple[World, GatewayStats | None]:
         host, stats, arms = await asyncio.gather(
@@ -177,15 +178,24 @@ class Driver:
             return None
         return self._offered.generation
 
-    async def _offer(self, state: RolloutState, world: World, before: Settings) -> None:
+    async def _offer(
+        self, state: RolloutState, seen: tuple[World, GatewayStats | None], before: Settings
+    ) -> None:
         """Tells both peers which units and doors the state wants, where that has changed."""
-        arms = arms_of(state, self._settings.fleet.agents, settled(state, world))
-        offered = self._offered
+        arms, offered = self._arms(state, *seen), self._offered
         if offered is not None and (offered.arms, offered.generation) == (arms, state.generation):
             return
         house = self._reconciler.house_of(before)
         routes = await self._reconciler.take(Move(arms, before.fleet, house))
         self._offered = _Offered(arms, state.generation, routes)
+
+    def _arms(self, state: RolloutState, world: World, stats: GatewayStats | None) -> Arms:
+        """Where an agent's own unit takes over from green, first the door turns to it, then green
+        ends: in between calls are still on their way to green."""
+        arms = arms_of(state, self._settings.fleet.agents, settled(state, world))
+        offered = self._offered
+        turned = offered is not None and offered.arms.doors == arms.doors
+        return arms if turned and self._routed(stats) is not None else kept(arms, state, world)
 
     async def _preflight(self, stats: GatewayStats) -> Preflight:
         """What is done beforehand. The way back is rehearsed by routing everything to blue once,

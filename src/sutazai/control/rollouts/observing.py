@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from sutazai.control.rollouts.arms import runs_twice, unit_of
+from sutazai.control.rollouts.arms import Arms, ArmUnit, Side, runs_twice, unit_of
 from sutazai.fleet.arms import ArmsSeen
 from sutazai.fleet.rollouts import Arm, RolloutState
 from sutazai.fleet.spec import Agent
@@ -56,6 +56,16 @@ def settled(state: RolloutState, world: World) -> frozenset[str]:
     """Agents whose own units run the new version, and nothing else, and are well."""
     units = world.units
     return frozenset(agent for agent in state.agents if _is_settled(agent, units, world.versions))
+
+
+def kept(arms: Arms, state: RolloutState, world: World) -> Arms:
+    """``arms``, and green of agents that are settled for as long as the host still has it."""
+    units, present = dict(arms.units), world.units
+    for agent in settled(state, world):
+        green = unit_of(agent, Arm.GREEN, state)
+        if agent in state.green and green in present:
+            units[agent] = (*units[agent], ArmUnit(green, Side.NEW))
+    return Arms(units, arms.doors)
 
 
 def copies(state: RolloutState, world: World) -> dict[tuple[str, Arm], Copy]:

@@ -59,7 +59,8 @@ class Confines:
 @dataclass(frozen=True, kw_only=True)
 class Launch:
     """What a new process shall be: an agent (``entry``), a program (``command``), or another zygote
-    (``preload``, the module that it imports).
+    (``preload``, the module that it imports). Code is looked for in ``source`` before its
+    ``directory``.
 
     An agent goes on in the fork, or ``alone``, in an interpreter of its own.
     """
@@ -73,6 +74,7 @@ class Launch:
     confines: Confines
     alone: bool = False
     preload: str | None = None
+    source: str | None = None
 
 
 Start = Callable[[socket.socket], Awaitable[Callable[[], None]]]

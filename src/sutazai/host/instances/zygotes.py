@@ -41,7 +41,8 @@ Tell = Callable[[str, str, str], object]
 
 @dataclass(frozen=True)
 class Key:
-    """What a zygote was made of; ``digest`` stands for the environment and walls around it."""
+    """What a zygote was made of; ``digest`` stands for the environment and walls around it, and
+    ``directory`` is where its code is."""
 
     python: str | None
     directory: str
@@ -56,6 +57,7 @@ class Zygotes:
     Args:
         folder: where they may put sockets for a moment.
         tell: records what an author should know.
+        kept: where code is kept, in a folder each digest, that may have changed in its own place.
         most: zygotes that hold code; the least recently used ends first.
         idle, patience: seconds, as `IDLE` and `PATIENCE`.
     """
@@ -65,12 +67,14 @@ class Zygotes:
         folder: Path,
         tell: Tell,
         *,
+        kept: Path | None = None,
         most: int = MOST,
         idle: float = IDLE,
         patience: float = PATIENCE,
     ) -> None:
         self._folder = folder
         self._tell = tell
+        self._kept = kept
         self._most = most
         self._idle = idle
         self._patience = patience
@@ -94,18 +98,19 @@ class Zygotes:
             python: the interpreter of its environment; None for our own.
         """
         base = self._base(python)
-        wish = _preloading(launch, unit)
-        if wish is None:
-            return await base.launch(launch, descriptors)
-        await base.begin()  # its failure says nothing of what is to be imported
         for _ in range(TRIES):
-            key = _key(wish, python, await self._code(unit))
+            launch, code = await self._sourced(launch, unit)
+            wish = _preloading(launch, unit)
+            if wish is None:
+                return await base.launch(launch, descriptors)
+            await base.begin()  # its failure says nothing of what is to be imported
+            key = _key(wish, python, code)
             with self._child(key, base, wish) as zygote:
                 verdict = await self._judge(key, zygote, unit)
                 if verdict.fitness is not Fitness.FIT:
                     alone = verdict.fitness is Fitness.UNFIT
                     return await base.launch(replace(launch, alone=alone), descriptors)
-                if await _code_of(unit) == key.code:
+                if launch.source or await _code_of(unit) == key.code:
                     return await zygote.launch(_within(launch, wish), descriptors)
             self._end(key)  # it changed while it was imported, and nobody knows what of it is there
         raise Failed(f"the code of {unit.name} changes all the time", hint="let it rest")
@@ -122,16 +127,21 @@ class Zygotes:
             self._bases[python] = Zygote(base_of(python, self._folder))
         return self._bases[python]
 
-    async def _code(self, unit: DesiredUnit) -> str:
-        """The digest of the code as it is on disk, which must not differ in silence."""
+    async def _sourced(self, launch: Launch, unit: DesiredUnit) -> tuple[Launch, str]:
+        """From where its code is taken, and the digest of that: the version that is wanted, where
+        it is on disk or was kept. Another one must not run in silence."""
         found = await _code_of(unit)
-        if unit.code and found != unit.code:
-            self._tell(
-                "code-changed",
-                f"the code of {unit.name} is another one than at `up`; what starts now runs it",
-                unit.name,
-            )
-        return found
+        if unit.code in ("", found):
+            return replace(launch, source=None), found
+        kept = self._kept / unit.code if self._kept else None
+        if kept is not None and kept.is_dir():
+            return replace(launch, source=str(kept)), unit.code
+        self._tell(
+            "code-changed",
+            f"the code of {unit.name} is another one than was accepted; what starts now runs it",
+            unit.name,
+        )
+        return replace(launch, source=None), found
 
     @contextmanager
     def _child(self, key: Key, base: Zygote, wish: Launch) -> Iterator[Zygote]:
@@ -243,7 +253,7 @@ def _key(wish: Launch, python: str | None, code: str) -> Key:
     around = json.dumps([asdict(wish.confines), sorted(wish.environment.items())])
     return Key(
         python=python,
-        directory=wish.directory or "",
+        directory=wish.source or wish.directory or "",
         module=wish.preload or "",
         code=code,
         digest=hashlib.sha256(around.encode(errors="surrogatepass")).hexdigest(),

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pydantic import TypeAdapter
 
 from sutazai.fleet.alert_status import Acknowledgement, Alert, Silence
+from sutazai.fleet.alerting import Severity
 from sutazai.observe.alerts.objectives import Point
 from sutazai.observe.samples import Labels
 
@@ -31,9 +32,17 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
+class Past:
+    """One series of a cause that is over since ``over`` (steady)."""
+
+    labels: Labels
+    over: float
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """One alert that is not over. ``heard`` is since when there is something to tell (steady),
-    ``level`` how far it was told, -1 for not yet."""
+    ``level`` how far it was told, -1 for not yet; ``severity`` is the worst that it had."""
 
     id: str
     rule: str
@@ -42,16 +51,19 @@ class Record:
     fired: float | None = None
     heard: float | None = None
     level: int = -1
+    severity: Severity = Severity.INFO
     acknowledged: Acknowledgement | None = None
 
 
 @dataclass(frozen=True)
 class Book:
-    """Everything that must be remembered. ``held`` is by rule, ``ledgers`` by objective."""
+    """Everything that must be remembered. ``held`` and ``past`` are by rule, ``ledgers`` by
+    objective."""
 
     at: float = 0.0
     steady: float = 0.0
     held: dict[str, tuple[Held, ...]] = field(default_factory=dict)
+    past: dict[str, tuple[Past, ...]] = field(default_factory=dict)
     records: tuple[Record, ...] = ()
     ended: tuple[Alert, ...] = ()
     silences: tuple[Silence, ...] = ()

@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
-from sutazai.fleet.alert_status import SHOWN, Alert, AlertSeries, AlertState
-from sutazai.fleet.alerting import AlertRule, Comparison, Objective
+from sutazai.fleet.alert_status import CAUSE, SHOWN, Alert, AlertSeries, AlertState
+from sutazai.fleet.alerting import AlertRule, Comparison, Objective, worse
 from sutazai.observe.alerts import muting, words
 from sutazai.observe.alerts.book import Book, Held, Record
 from sutazai.observe.alerts.measuring import Index, Meter, Reading, indexed
@@ -104,6 +104,7 @@ class Evaluator:
             if (kept := lasting(rule, book.held.get(name, ()), readings[name], book))
         }
         after = replace(book, silences=silences, held=held)
+        after = replace(after, past=muting.past(book, after, self.rules))
         after, ended = self._settled(book, after)
         alerts = self.alerts(after)
         return Seen(
@@ -172,11 +173,12 @@ class Evaluator:
         return tuple(records)
 
     def _seen(self, records: Iterable[Record], groups: Groups, book: Book) -> tuple[Alert, ...]:
-        causes = muting.Causes(self._causes, book.held)
-        return tuple(
+        causes = muting.Causes(self._causes, book)
+        alerts = [
             self._alert(record, groups[record.rule, record.labels], book, causes)
             for record in records
-        )
+        ]
+        return muting.as_severe_as_what_follows(alerts)
 
     def _alert(
         self, record: Record, group: Sequence[Held], book: Book, causes: muting.Causes
@@ -190,7 +192,7 @@ class Evaluator:
         return Alert(
             id=record.id,
             rule=record.rule,
-            severity=rule.severity,
+            severity=worse(rule.severity, record.severity),
             state=AlertState.PENDING if record.fired is None else AlertState.FIRING,
             labels=dict(record.labels),
             summary=words.summary(record.rule, rule, of, worst=worst),
@@ -205,9 +207,10 @@ class Evaluator:
         )
 
     def _series(self, one: Held, name: str, book: Book, causes: muting.Causes) -> AlertSeries:
-        cause = causes.of(name, one.labels)
-        silence = muting.silence(one.labels, name, self.rules[name].severity, book.silences)
-        muted = f"cause: {cause}" if cause else f"silence: {silence.id}" if silence else ""
+        rule = self.rules[name]
+        cause = causes.of(name, one.labels, back=muting.looks_back(rule))
+        silence = muting.silence(one.labels, name, rule.severity, book.silences)
+        muted = f"{CAUSE}{cause}" if cause else f"silence: {silence.id}" if silence else ""
         return AlertSeries(labels=dict(one.labels), value=one.value, muted=muted)
 
 

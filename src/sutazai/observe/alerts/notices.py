@@ -37,7 +37,7 @@ def due(
     records, notices = [], [*_ends(ended, notify)]
     for record in book.records:
         after, word = _next(record, by_id[record.id], book.steady, notify)
-        records.append(after)
+        records.append(replace(after, severity=by_id[record.id].severity))
         if word is not None:
             alert = by_id[record.id].model_copy(update={"level": after.level})
             notices.append(Notice(word, alert, after.level, _told(alert, after.level, notify)))

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from sutazai.fleet.alerting import BURNS as NAMES
-from sutazai.fleet.alerting import AlertRule, Objective, Severity
+from sutazai.fleet.alerting import DAY, AlertRule, Objective, Severity
 from sutazai.observe.alerts.measuring import Index, matches
 from sutazai.observe.samples import Labels, Sample
 
@@ -62,7 +62,7 @@ def burn_rules(objectives: Mapping[str, Objective]) -> dict[str, AlertRule]:
     for name, objective in objectives.items():
         names = [f"{name}-burns-{burn.name}" for burn in BURNS]
         for at, burn in enumerate(BURNS):
-            found[names[at]] = AlertRule(
+            rule = AlertRule(
                 metric=BURN,
                 labels={"objective": name, "burn": burn.name},
                 value=burn.rate,
@@ -72,6 +72,8 @@ def burn_rules(objectives: Mapping[str, Objective]) -> dict[str, AlertRule]:
                 f"{objective.target:.6g} burns {{value}} times too fast",
                 hint="sutazai gateway calls shows what fails",
             )
+            back = min(DAY, burn.short(objective))
+            found[names[at]] = rule.model_copy(update={"window": back})
     return found
 
 

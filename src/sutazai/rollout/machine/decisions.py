@@ -47,7 +47,6 @@ class AskVerdict:
         since: when the window began, in wall-clock seconds.
         seconds: how much of it counts so far.
         target: at so many seconds the verdict is wanted for good.
-        replay: recorded inputs are to be run against both versions too.
     """
 
     window: int
@@ -56,7 +55,6 @@ class AskVerdict:
     since: float
     seconds: float
     target: float
-    replay: bool = False
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ def step_forward(state: RolloutState, seen: Observation) -> RolloutState:
 
 def open_window(state: RolloutState, *, now: float) -> RolloutState:
     """The same with a new window of evidence from now on."""
-    window = {"window": state.window + 1, "extended": 0.0, "replay": False}
+    window = {"window": state.window + 1, "extended": 0.0}
     return state.model_copy(update={**window, "opened": now, "elapsed": 0.0})
 
 
@@ -135,8 +135,6 @@ def _nothing_said(state: RolloutState, judged: Judged, *, now: float) -> Rollout
         return state.model_copy(update={"extended": once_more})
     if policy is NoTraffic.EXTEND and state.extended < most:
         return state.model_copy(update={"extended": min(most, once_more)})
-    if policy is NoTraffic.REPLAY and not judged.replayed:
-        return state.model_copy(update={"replay": True})
     return inconclusive(state, judged.words, now=now)
 
 

@@ -75,7 +75,6 @@ class Judged:
     verdict: Verdict
     seconds: float
     words: str = ""
-    replayed: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -112,5 +112,4 @@ def _asked(state: RolloutState) -> AskVerdict:
         since=state.opened,
         seconds=state.elapsed,
         target=target(state),
-        replay=state.replay,
     )

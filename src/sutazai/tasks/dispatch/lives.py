@@ -2,7 +2,9 @@
 
 An executor's id is that of one life. So whatever stands under another id of the same name, or under
 one that was silent for too long, is nobody's any more: attempts whose result was recorded end with
-it, the others are made again, and runs go on at their last recorded step.
+it, the others are made again, and runs go on at their last recorded step. One that was silent and
+yet alive may claim a task before it hears that it was taken for dead; the task is found by its
+executor, which is nobody that is known.
 """
 
 from __future__ import annotations
@@ -73,7 +75,7 @@ class Lives:
     async def end(self) -> None:
         """Leaves what is under way to the others, or to the next life."""
         try:
-            await self._executors.leave(self._me)
+            await self._executors.leave(self._me, self._name)
         except Unavailable as error:
             log.warning("the others will notice only later that this one ended: %s", error)
 
@@ -83,10 +85,11 @@ class Lives:
                 f"{self._me} was silent for so long that others took over its work",
                 hint="it is started again with a new id",
             )
+        at_work = await self._turns.executors()  # first: who is new enters before it works
         silences = await self._executors.silences()
-        dead = [other for other, silence in silences.items() if silence > SILENCE]
+        dead = {other for other, silence in silences.items() if silence > SILENCE}
         self._dispatcher.share(len(silences) - len(dead))
-        for executor in dead:
+        for executor in dead | (at_work - silences.keys()):
             if executor != self._me:
                 await self._take_over(executor)
 

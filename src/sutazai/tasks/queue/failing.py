@@ -31,14 +31,14 @@ UNCOUNTED = (InstanceLost, TaskLost, *WAY)
 class Patience:
     """How often failures that are not the agent's answer are overlooked.
 
-    A task outlives a restart of the gateway (2 s).
+    A task outlives a gateway that is killed again and again, which is started again within 72 s.
     """
 
     way: Retries
     deaths: Retries
 
 
-PATIENCE = Patience(Retries(4, first=0.25), Retries(DEATHS - 1))
+PATIENCE = Patience(Retries(9, first=0.25), Retries(DEATHS - 1))
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import html
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
+from itertools import count
 from pathlib import Path
 
 from nicegui import ui
@@ -20,6 +21,9 @@ PAGES = (
     ("/agents", "Agents"),
     ("/gateway", "Gateway"),
     ("/work", "Work"),
+    ("/rollouts", "Rollouts"),
+    ("/revisions", "Revisions"),
+    ("/alerts", "Alerts"),
     ("/events", "Events"),
 )
 EVERY = 1.0
@@ -82,14 +86,34 @@ class Updates:
         """``show`` is called with each new view."""
         self._shows.append(show)
 
-    def ask(self, place: ui.html, asked: Callable[[], Awaitable[str]]) -> None:
-        """Shows in ``place`` the HTML that ``asked`` gives at each update, or why it cannot."""
+    def ask(self, place: ui.html, asked: Callable[[], Awaitable[str]], *, every: int = 1) -> None:
+        """Shows in ``place`` the HTML that ``asked`` gives, or why it cannot: at each update, or
+        at one of ``every`` so many."""
+
+        async def one() -> tuple[str]:
+            return (await asked(),)
+
+        self.ask_all((place,), one, every=every)
+
+    def ask_all(
+        self,
+        places: Sequence[ui.html],
+        asked: Callable[[], Awaitable[Sequence[str]]],
+        *,
+        every: int = 1,
+    ) -> None:
+        """The same with several places, so that what seldom changes, as buttons that somebody is
+        about to press, is not drawn anew with what often does."""
+        looks = count()
 
         async def show(_view: View) -> None:
+            if next(looks) % every:
+                return
             try:
-                place.set_content(await asked())
+                for place, content in zip(places, await asked(), strict=True):
+                    place.set_content(content)
             except SutazaiError as error:
-                place.set_content(f'<p class="notice">{html.escape(error.message)}</p>')
+                places[0].set_content(f'<p class="notice">{html.escape(error.message)}</p>')
 
         self.show(show)
 

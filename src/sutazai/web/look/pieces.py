@@ -7,6 +7,7 @@ from html import escape
 from urllib.parse import quote
 
 from sutazai.fleet.status import Event, State
+from sutazai.fleet.work import Task
 from sutazai.web.look.words import clock, colour
 
 
@@ -14,18 +15,46 @@ def figure(value: str, what: str, *, meter: float | None = None, tone: str = "")
     """One large figure; ``meter`` from 0 to 1 draws how much of something is in use."""
     return (
         f'<div class="panel figure"><div class="value">{escape(value)}</div>'
-        f'<div class="what">{escape(what)}</div>{_meter(meter, what, tone)}</div>'
+        f'<div class="what">{escape(what)}</div>{gauge(meter, what, tone)}</div>'
     )
 
 
 def state(name: State | str) -> str:
     """A state as a coloured word."""
-    return f'<span class="state {colour(name)}">{escape(str(name))}</span>'
+    return word(str(name), colour(name))
+
+
+def word(text: str, tone: str) -> str:
+    """Any other word in the colour of a class of the style sheet."""
+    return f'<span class="state {tone}">{escape(text)}</span>'
+
+
+def button(do: str, on: str, text: str) -> str:
+    """A button that does ``do`` to what is named ``on`` (``acting.acts``)."""
+    return (
+        f'<button type="button" class="do" data-do="{escape(do)}" data-on="{escape(on)}" '
+        f'aria-label="{escape(f"{text} {on}".strip())}">{escape(text)}</button>'
+    )
+
+
+def panel(title: str, body: str) -> str:
+    """A part of a page under its heading; ``body`` is HTML."""
+    return f'<div class="panel"><h2>{escape(title)}</h2>{body}</div>'
 
 
 def agent_link(name: str) -> str:
     """The way to an agent's page."""
     return f'<a href="/agents/{quote(name)}">{escape(name)}</a>'
+
+
+def run_link(run_id: str) -> str:
+    """The way to a run's page."""
+    return f'<a href="/work/runs/{quote(run_id, safe="")}">{escape(run_id)}</a>'
+
+
+def task_doer(task: Task) -> str:
+    """Who does a task, or may do it."""
+    return agent_link(task.agent) if task.agent else escape(task.capability or task.group or "")
 
 
 def events(shown: Iterable[Event]) -> str:
@@ -63,7 +92,8 @@ def _row(cells: Sequence[str], marks: Sequence[str]) -> str:
     return f"<tr>{shown}</tr>"
 
 
-def _meter(part: float | None, what: str, tone: str) -> str:
+def gauge(part: float | None, what: str, tone: str = "") -> str:
+    """How much of something is in use, ``part`` from 0 to 1; nothing for None."""
     if part is None:
         return ""
     percent = round(100 * min(1.0, max(0.0, part)))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from sutazai.fleet.alerting import Severity
 from sutazai.fleet.status import State
 from sutazai.fleet.units import format_duration
+from sutazai.fleet.work import WorkState
 
 CLASSES = {
     State.HEALTHY: "well",
@@ -23,6 +25,18 @@ CLASSES = {
 }
 """The class of the style sheet for each state."""
 
+WORK = {
+    WorkState.WAITING: "warned",
+    WorkState.PENDING: "asleep",
+    WorkState.RUNNING: "busy",
+    WorkState.DONE: "well",
+    WorkState.FAILED: "failed",
+    WorkState.CANCELLED: "asleep",
+    WorkState.EXPIRED: "failed",
+    WorkState.SHED: "failed",
+}
+SEVERITIES = {Severity.CRITICAL: "failed", Severity.WARNING: "warned", Severity.INFO: "busy"}
+
 
 def colour(state: State | str) -> str:
     """The class that shows ``state``; what is not known looks busy."""
@@ -37,3 +51,8 @@ def ago(seconds: float) -> str:
 def clock(at: float) -> str:
     """A time since 1970 as people read it on this machine: ``2026-11-21 14:03:09``."""
     return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def took(began: float | None, ended: float | None) -> str:
+    """How long something took that has ended."""
+    return format_duration(ended - began) if began is not None and ended is not None else ""

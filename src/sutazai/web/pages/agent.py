@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
+from functools import partial
 from html import escape
 from typing import Any
 from urllib.parse import quote
@@ -15,14 +16,17 @@ from sutazai.client import Control
 from sutazai.fleet.errors import SutazaiError, from_dict
 from sutazai.fleet.status import Event, InstanceStatus
 from sutazai.fleet.units import format_duration, format_size
-from sutazai.web.feed import Feed, View
+from sutazai.web.feed import Feed
 from sutazai.web.look import pieces
 from sutazai.web.look.page import page
 from sutazai.web.look.words import clock
+from sutazai.web.pages.measured import measured
 
 LINES = 200
 EVERY_LOOKS = 2
 """Of how many updates one looks at the agent's own page, which costs more."""
+EVERY_DRAWING = 10
+"""The same of what was measured, which is every ten seconds."""
 
 
 def install(feed: Feed, control: Control) -> None:
@@ -30,46 +34,27 @@ def install(feed: Feed, control: Control) -> None:
 
     @ui.page("/agents/{name}")
     async def agent(name: str) -> None:
-        await feed.look()
+        await feed.glance()
         with page(name, "/agents", feed) as updates:
             ui.html(f"<h1>{escape(name)}</h1>", sanitize=False)
-            about = _About(control, name)
+            head = ui.html("", sanitize=False).classes("w-full").props('aria-live="polite"')
             _verbs(control, name)
+            drawn = ui.html("", sanitize=False).classes("w-full")
             with ui.element("div").classes("grid halves"):
                 _question(control, name)
                 with ui.element("div").classes("panel"):
                     ui.html("<h2>Log</h2>", sanitize=False)
                     log = ui.html("", sanitize=False)
-            about.below()
-        updates.show(about.show)
+            body = ui.html("", sanitize=False).classes("w-full")
+
+        async def found() -> tuple[str, str]:
+            told = await control.get(f"/agents/{quote(name)}")
+            return head_of(told), body_of(told)
+
+        updates.ask_all((head, body), found, every=EVERY_LOOKS)
+        updates.ask(drawn, partial(measured, control, name), every=EVERY_DRAWING)
         following = background_tasks.create(_follow(control, name, log), name=f"log of {name}")
         ui.context.client.on_delete(following.cancel)
-
-
-class _About:
-    """What control tells of the agent, asked for now and then."""
-
-    def __init__(self, control: Control, name: str) -> None:
-        self._control = control
-        self._name = name
-        self._looks = 0
-        self._head = ui.html("", sanitize=False).classes("w-full").props('aria-live="polite"')
-
-    def below(self) -> None:
-        """Makes room for what stands under the log."""
-        self._body = ui.html("", sanitize=False).classes("w-full")
-
-    async def show(self, _view: View) -> None:
-        self._looks += 1
-        if self._looks % EVERY_LOOKS != 1:
-            return
-        try:
-            found = await self._control.get(f"/agents/{quote(self._name)}")
-        except SutazaiError as error:
-            self._head.set_content(f'<p class="notice">{escape(error.message)}</p>')
-            return
-        self._head.set_content(head_of(found))
-        self._body.set_content(body_of(found))
 
 
 def head_of(found: dict[str, Any]) -> str:

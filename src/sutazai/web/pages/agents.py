@@ -36,7 +36,7 @@ def install(feed: Feed) -> None:
 
     @ui.page("/agents")
     async def agents() -> None:
-        await feed.look()
+        await feed.glance()
         with page("Agents", "/agents", feed) as updates:
             ui.html("<h1>Agents</h1>", sanitize=False)
             search = ui.input("Search by name, state or group").props("clearable outlined dense")

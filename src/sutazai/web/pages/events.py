@@ -14,7 +14,7 @@ def install(feed: Feed) -> None:
 
     @ui.page("/events")
     async def events() -> None:
-        await feed.look()
+        await feed.glance()
         with page("Events", "/events", feed) as updates:
             ui.html("<h1>Events</h1>", sanitize=False)
             search = ui.input("Only those that contain").props("clearable outlined dense")

@@ -23,7 +23,7 @@ def install(feed: Feed, control: Control) -> None:
 
     @ui.page("/gateway")
     async def gateway() -> None:
-        await feed.look()
+        await feed.glance()
         with page("Gateway", "/gateway", feed) as updates:
             ui.html("<h1>Gateway</h1>", sanitize=False)
             shown = ui.html("", sanitize=False).classes("w-full")

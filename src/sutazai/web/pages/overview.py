@@ -24,7 +24,7 @@ def install(feed: Feed) -> None:
 
     @ui.page("/")
     async def overview() -> None:
-        await feed.look()
+        await feed.glance()
         with page("Overview", "/", feed) as updates:
             ui.html("<h1>Overview</h1>", sanitize=False)
             well = ui.html("", sanitize=False).props('aria-live="polite"').classes("w-full")
@@ -41,7 +41,7 @@ def install(feed: Feed) -> None:
             changed.set_content(pieces.events(view.events[:EVENTS]))
             if (status := view.status) is None:
                 return
-            well.set_content(verdict(status))
+            well.set_content(verdict(status, view.alerts))
             figures.set_content(_figures(status, view.open_tasks))
             agents.set_content(fleet_map(status))
 

@@ -1,0 +1,92 @@
+"""Looks at each kind: asks host, gateway and this machine, and has their answers compared."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+
+from sutazai.control.drift.code import CodeOnDisk
+from sutazai.control.drift.ports import PortWatch, parent_of, registered
+from sutazai.control.peers import GatewayPeer, HostPeer
+from sutazai.control.reconciler import Reconciler
+from sutazai.control.settings import Settings
+from sutazai.fleet.drift import BackendHeld, DriftKind
+from sutazai.fleet.status import HostStatus
+from sutazai.observe.drift.accepted import Digests, code_look, model_look, remembered
+from sutazai.observe.drift.facts import Look
+from sutazai.observe.drift.instances import environment_look, limits_look
+from sutazai.observe.drift.outside import backend_look, port_look
+from sutazai.observe.drift.versions import version_look
+
+NOT_PLANNED = Look(unchecked=("nothing is planned yet",))
+
+
+class Looker:
+    """The eyes of the drift desk. Every look raises any SutazaiError, or OSError.
+
+    Attributes:
+        digests: those of models when they were first seen.
+    """
+
+    def __init__(
+        self, settings: Settings, reconciler: Reconciler, host: HostPeer, gateway: GatewayPeer
+    ) -> None:
+        self.digests: Digests = {}
+        self._settings = settings
+        self._reconciler = reconciler
+        self._host = host
+        self._gateway = gateway
+        self._code = CodeOnDisk(settings.fleet.agents, settings.base)
+        self._registered = registered(settings)
+        self._ports = PortWatch(self._registered)
+
+    def looks(self) -> Mapping[DriftKind, Callable[[], Awaitable[Look]]]:
+        """How each kind is looked at."""
+        return {
+            DriftKind.VERSION: self._versions,
+            DriftKind.ENVIRONMENT: self._environment,
+            DriftKind.LIMITS: self._limits,
+            DriftKind.CODE: self._codes,
+            DriftKind.MODEL: self._models,
+            DriftKind.BACKEND: self._backends,
+            DriftKind.PORT: self._strangers,
+        }
+
+    async def _versions(self) -> Look:
+        planned = self._reconciler.planned
+        if not planned:
+            return NOT_PLANNED
+        return version_look(planned, (await self._host.status()).units)
+
+    async def _environment(self) -> Look:
+        return environment_look(await self._host.held())
+
+    async def _limits(self) -> Look:
+        status = await self._host.status()
+        held = await self._host.held()
+        return limits_look(self._reconciler.planned, held, cores=status.caps_cpu)
+
+    async def _codes(self) -> Look:
+        return code_look(self._settings.codes, await asyncio.to_thread(self._code.look))
+
+    async def _models(self) -> Look:
+        held = await self._told()
+        self.digests = remembered(self.digests, held)
+        return model_look(self.digests, held)
+
+    async def _backends(self) -> Look:
+        return backend_look(await self._told())
+
+    async def _told(self) -> list[BackendHeld]:
+        return await self._gateway.held()
+
+    async def _strangers(self) -> Look:
+        ours = await asyncio.to_thread(_processes, await self._host.status())
+        return port_look(self._registered, await asyncio.to_thread(self._ports.look, ours))
+
+
+def _processes(status: HostStatus) -> set[int]:
+    """The processes from which all others of the fleet come."""
+    leaders = {one.pid for unit in status.units for one in unit.instances}
+    keeper = {parent_of(status.pid)} if status.keeper else set()
+    return {*leaders, status.pid, *keeper} - {0, 1}

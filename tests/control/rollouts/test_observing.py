@@ -1,0 +1,224 @@
+"""What host and gateway tell, as the machine of a rollout sees it."""
+
+from __future__ import annotations
+
+import pytest
+
+from sutazai.control.rollouts.gathering import Gathering
+from sutazai.control.rollouts.guarding import Guarding
+from sutazai.control.rollouts.observing import World, copies, settled
+from sutazai.fleet.arms import ArmCounts, ArmsSeen
+from sutazai.fleet.rollout_criteria import RolloutCriteria
+from sutazai.fleet.rollouts import Arm, RolloutPlan, RolloutState, Stage, Step
+from sutazai.fleet.spec import Agent, Runtime
+from sutazai.fleet.status import HostStatus, Level, PressureStatus, State
+from sutazai.gateway.stats import GatewayStats
+from sutazai.rollout.evidence.delivered import Trouble
+from sutazai.rollout.machine import Copy, Health
+from tests.control.rollouts.units import host, unit
+
+STATE = RolloutState(
+    id="rollout-1",
+    before=6,
+    after=7,
+    plan=RolloutPlan(),
+    stages=(Stage(name="all", agents=("ann",), lasts=60.0),),
+    step=Step.MEASURE,
+    moved=("ann",),
+    split=True,
+    blue=("ann",),
+    green=("ann",),
+    baseline=("ann",),
+    window=1,
+)
+FINISH = STATE.model_copy(
+    update={"step": Step.FINISH, "phase": 1, "split": False, "blue": (), "baseline": ()}
+)
+PLAIN = Agent()
+ALL = (unit("ann"), unit("ann@7", "new"), unit("ann@6"))
+
+
+def world(
+    seen: HostStatus | None, *arms: ArmCounts, agent: Agent = PLAIN, life: str = "a"
+) -> World:
+    return World(
+        host=seen,
+        arms=ArmsSeen(incarnation=life, arms=arms, running={"ann@7": 3}),
+        agents={"ann": agent},
+        versions={"ann": "new"},
+    )
+
+
+def test_every_arm_is_told_with_what_it_has_in_hand() -> None:
+    found = copies(STATE, world(host(*ALL[:2])))
+    assert found == {
+        ("ann", Arm.BLUE): Copy(Health.HEALTHY),
+        ("ann", Arm.GREEN): Copy(Health.HEALTHY, 3),
+        ("ann", Arm.BASELINE): Copy(Health.ABSENT),
+    }
+
+
+@pytest.mark.parametrize(
+    ("state", "health"),
+    [
+        (State.ASLEEP, Health.HEALTHY),
+        (State.STARTING, Health.STARTING),
+        (State.UNHEALTHY, Health.BROKEN),
+        (State.FAILED, Health.BROKEN),
+        (State.BACKING_OFF, Health.BROKEN),
+    ],
+)
+def test_states_of_units_are_how_an_arm_is(state: State, health: Health) -> None:
+    seen = host(unit("ann"), unit("ann@7", "new", state))
+    assert copies(STATE, world(seen))["ann", Arm.GREEN].health is health
+
+
+def test_nothing_is_known_while_the_host_is_away() -> None:
+    assert copies(STATE, world(None)) == {}
+
+
+def test_blue_is_gone_once_the_own_unit_runs_the_new_version_and_is_well() -> None:
+    for own, gone in (
+        (unit("ann", "new"), True),
+        (unit("ann", "new", State.ASLEEP), True),
+        (unit("ann", "new", State.STARTING), False),
+        (unit("ann", "old", State.ASLEEP), False),
+    ):
+        seen = world(host(own))
+        assert (copies(FINISH, seen)["ann", Arm.BLUE].health is Health.ABSENT) is gone
+        assert (settled(FINISH, seen) == {"ann"}) is gone
+    done = copies(FINISH, world(host(unit("ann", "new"))))
+    assert done["ann", Arm.GREEN].health is Health.HEALTHY
+
+
+def test_one_that_cannot_run_twice_has_one_version_at_a_time() -> None:
+    program = Agent(runtime=Runtime.COMMAND, command=("serve",))
+    found = copies(STATE, world(host(unit("ann", "new")), agent=program))
+    assert {arm: copy.health for (_, arm), copy in found.items()} == {
+        Arm.BLUE: Health.HEALTHY,
+        Arm.GREEN: Health.HEALTHY,
+        Arm.BASELINE: Health.HEALTHY,
+    }
+
+
+# evidence
+
+
+def test_a_slice_is_what_both_arms_did_between_two_looks() -> None:
+    gathering = Gathering()
+    seen = host(
+        unit("ann"),
+        unit("ann@7", "new", one={"memory": 64, "cpu": 1.0}),
+        unit("ann@6", one={"memory": 32, "cpu": 1.0}),
+    )
+    later = host(
+        unit("ann"),
+        unit("ann@7", "new", one={"memory": 64, "cpu": 2.0}),
+        unit("ann@6", one={"memory": 32, "cpu": 1.5}),
+    )
+    green = ArmCounts(unit="ann@7", requests=5, tasks=5, tokens=(5, 10.0, 0.0))
+    more = ArmCounts(
+        unit="ann@7", requests=9, errors=1, latency={3: 4}, tasks=7, tokens=(7, 20.0, 875.0)
+    )
+    gathering.look(STATE, world(seen, green), 10.0, llm=True)
+    assert gathering.evidence(STATE).slices == ()
+    gathering.look(STATE, world(later, more), 12.0, llm=True)
+    (found,) = gathering.evidence(STATE).slices
+    assert (found.green.requests.of, found.green.requests.bad) == (4, 1)
+    assert (found.green.tasks.of, found.green.latency.buckets) == (2, {3: 4})
+    assert (found.green.tokens.count, found.green.tokens.mean) == (2, 45.0)
+    assert (found.green.cpu.mean, found.blue.cpu.mean) == (0.5, 0.25)
+    assert (found.green.memory.mean, found.blue.memory.mean) == (64.0, 32.0)
+    assert found.green.exposure == found.blue.exposure == 1.0
+
+
+def test_a_gateway_that_counts_anew_makes_no_slice() -> None:
+    gathering = Gathering()
+    gathering.look(STATE, world(host(*ALL)), 10.0, llm=True)
+    gathering.look(STATE, world(host(*ALL), life="b"), 12.0, llm=True)
+    assert gathering.evidence(STATE).slices == ()
+
+
+def test_trouble_that_hits_both_is_told_with_the_slice() -> None:
+    gathering = Gathering()
+    pressed = host(*ALL, pressure=PressureStatus(level=Level.CRITICAL))
+    for at in (10.0, 12.0):
+        gathering.look(STATE, world(pressed), at, llm=False)
+    (found,) = gathering.evidence(STATE).slices
+    assert found.trouble == (Trouble.LLM_DOWN, Trouble.HOST_PRESSURE)
+
+
+def test_after_the_phases_what_the_old_version_did_in_them_stands_in() -> None:
+    gathering = Gathering()
+    old = [ArmCounts(unit="ann@6", requests=count) for count in (0, 8)]
+    for at, counts in zip((10.0, 12.0), old, strict=True):
+        gathering.look(STATE, world(host(*ALL), counts), at, llm=True)
+    whole = STATE.model_copy(update={"split": False, "window": 2, "phase": 1})
+    for at in (20.0, 60.0):
+        gathering.look(whole, world(host(*ALL)), at, llm=True)
+    (found,) = gathering.evidence(whole).slices
+    assert found.blue.requests.of == 8
+
+
+# guards
+
+
+def stats(*, llm: bool = True) -> GatewayStats:
+    counts = ("done", "failed", "rejected", "expired", "cancelled", "tokens_in", "tokens_out")
+    backend = {
+        "name": "one",
+        "available": llm,
+        "reason": "",
+        "slots": 1,
+        "running": 0,
+        "models": (),
+    }
+    return GatewayStats.model_validate(
+        {
+            "backends": [backend],
+            "queued": {},
+            "running": 0,
+            "oldest_wait": 0.0,
+            **dict.fromkeys(counts, 0),
+            "uptime": 1.0,
+            "incarnation": "a",
+            "revision": 1,
+        }
+    )
+
+
+def looks(*worlds: World, llm: bool = True) -> list[tuple[str, bool]]:
+    """What the guards say at the last of some looks a second apart."""
+    guarding = Guarding(RolloutCriteria())
+    for at, each in enumerate(worlds):
+        found = guarding.look(STATE, each, stats(llm=llm), float(at))
+    return [(one.words, one.environment) for one in found]
+
+
+def test_a_crash_of_the_new_version_is_seen_at_once() -> None:
+    crashed = host(unit("ann"), unit("ann@7", "new", State.BACKING_OFF, restarts=1), unit("ann@6"))
+    ((words, environment),) = looks(world(host(*ALL)), world(crashed))
+    assert "crashed once" in words and not environment
+
+
+def test_errors_in_bursts_are_the_new_versions_unless_the_model_is_away() -> None:
+    bad = ArmCounts(unit="ann@7", requests=40, errors=30, tasks=40, failed=30)
+    ((words, environment),) = looks(world(host(*ALL)), world(host(*ALL), bad))
+    assert "30 of 40 requests failed" in words and not environment
+    assert all(shared for _, shared in looks(world(host(*ALL)), world(host(*ALL), bad), llm=False))
+
+
+def test_counts_that_begin_anew_are_no_negative_ones() -> None:
+    many = ArmCounts(unit="ann@7", requests=40, tasks=40)
+    assert looks(world(host(*ALL), many), world(host(*ALL))) == []
+
+
+def test_a_canary_that_answers_and_does_nothing_is_dead() -> None:
+    dead = ArmCounts(unit="ann@7", requests=40, tasks=40, failed=40)
+    well = ArmCounts(unit="ann@6", requests=40, tasks=40)
+    ((words, _),) = looks(world(host(*ALL)), world(host(*ALL), dead, well))
+    assert "finished none" in words
+
+
+def test_no_guard_trips_while_nobody_can_tell() -> None:
+    assert looks(world(None)) == []
