@@ -69,7 +69,8 @@ def _say_that_it_runs(places: Places, accepted: Accepted) -> None:
     if not same_fleet(places, accepted.fleet):
         raise Conflict(
             f"{config.fleet} runs already on {places.state}, and not as {accepted.source} has it",
-            hint="to start it anew: sutazai down, then sutazai up\n"
+            hint="to move it to that: sutazai apply\n"
+            "to start it anew: sutazai down, then sutazai up\n"
             "to run another beside it: another name, or --state DIR, with --port-base N",
         )
     print(f"{config.fleet} runs already")

@@ -84,8 +84,9 @@ class StatusReader:
 def compose(settings: Settings, revision: int, source: LlmSource, seen: Seen) -> FleetStatus:
     """The status of the fleet. Pure."""
     units = {unit.name: unit for unit in seen.host.units} if seen.host else {}
+    arms = _arms(units.values())
     agents = tuple(
-        _agent(name, agent, units.get(name), settings.config.started)
+        _agent(name, agent, _whole(units.get(name), arms[name]), settings.config.started)
         for name, agent in settings.fleet.agents.items()
     )
     ports = settings.config.ports
@@ -136,6 +137,26 @@ def _agent(name: str, agent: Agent, unit: UnitStatus | None, started: float) -> 
     )
     fields = {field: getattr(known, field) for field in UnitStatus.model_fields}
     return AgentStatus(**fields, **facts)
+
+
+def _arms(units: Iterable[UnitStatus]) -> defaultdict[str, list[UnitStatus]]:
+    """The units beside an agent's own, while it moves to another version, by agent."""
+    found: defaultdict[str, list[UnitStatus]] = defaultdict(list)
+    for unit in units:
+        agent, beside, _ = unit.name.partition("@")
+        if beside:
+            found[agent].append(unit)
+    return found
+
+
+def _whole(own: UnitStatus | None, arms: Sequence[UnitStatus]) -> UnitStatus | None:
+    """An agent with all its instances, whichever version they run."""
+    if own is None or not arms:
+        return own
+    serving = own if own.state in WELL else next((one for one in arms if one.state in WELL), own)
+    instances = tuple(one for unit in (own, *arms) for one in unit.instances)
+    reason = own.reason if serving is own else "it moves to another version"
+    return own.model_copy(update={"state": serving.state, "reason": reason, "instances": instances})
 
 
 def _of_kind(units: Mapping[str, UnitStatus], kind: Kind) -> tuple[UnitStatus, ...]:

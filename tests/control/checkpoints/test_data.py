@@ -104,7 +104,7 @@ async def test_a_service_writes_its_data_and_reads_them_back_once_it_is_well(
 
     feed = EventFeed(Events(database))
     assert list(pending(services, other)) == ["library"]
-    await asyncio.wait_for(load_services(services, other, tmp_path, well, feed), 30)
+    await asyncio.wait_for(load_services(services, other, tmp_path, well, feed.add), 30)
 
     assert (tmp_path / "shelves").read_text() == "many books"
     assert not pending(services, other)

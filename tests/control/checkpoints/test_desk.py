@@ -18,10 +18,12 @@ from sutazai.control.checkpoints.restoring import restore
 from sutazai.control.checkpoints.shelf import FolderShelf, shelf_of
 from sutazai.control.checkpoints.snapshots import copy_together
 from sutazai.control.checkpoints.telling import verified
+from sutazai.control.executors import executor_name
 from sutazai.fleet.checkpoints import CheckpointPlan
 from sutazai.fleet.errors import NotFound, Unavailable
 from sutazai.fleet.places import Places
-from sutazai.store import Database, Events
+from sutazai.store import Database, Events, Executors
+from sutazai.store.database import sqlite_url
 from tests.control.checkpoints.fleets import (
     Clock,
     desk_of,
@@ -54,6 +56,27 @@ async def test_everything_comes_back(
     assert stat.S_IMODE(other.state.stat().st_mode) == 0o700
     assert not drafts(places.state / "checkpoints")
     assert not drafts(tmp_path)
+
+
+async def test_in_another_folder_work_goes_on_with_whoever_is_there(
+    desk: CheckpointDesk, database: Database, places: Places, tmp_path: Path
+) -> None:
+    await Executors(database).enter("control-1-life", executor_name("control", places))
+    places.desired.write_text(json.dumps({"gateway": f"unix:{places.agents_socket}"}))
+    places.routes.write_text(json.dumps({"llm": f"unix:{places.llm_socket}"}))
+
+    made = await desk.make("a test")
+    other = Places.of(tmp_path / "other")
+    restore(shelf(places), made.name, other, at=0.0)
+
+    assert json.loads(other.desired.read_text()) == {"gateway": f"unix:{other.agents_socket}"}
+    assert json.loads(other.routes.read_text()) == {"llm": f"unix:{other.llm_socket}"}
+    restored = Database(sqlite_url(other.database))
+    try:
+        name = executor_name("control", other)
+        assert await Executors(restored).earlier("me", name) == ["control-1-life"]
+    finally:
+        restored.close()
 
 
 async def test_it_is_its_owners_only_and_told_of(

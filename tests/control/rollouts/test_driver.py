@@ -148,3 +148,18 @@ async def test_it_goes_on_where_it_was_after_control_has_died(
     assert all(
         {GREEN, BASELINE} <= {unit.name for unit in each.units} for each in host.pushed[pushed:]
     )
+
+
+async def test_the_status_shows_an_agent_with_the_instances_of_all_its_versions(
+    begun: Parts, host: FakeHost
+) -> None:
+    await step(begun, Step.INCONCLUSIVE)
+    host.states["planner"] = "asleep"
+    status = await begun.status.read()
+    (planner,) = [agent for agent in status.agents if agent.name == "planner"]
+    assert (planner.state, planner.reason) == ("healthy", "it moves to another version")
+    assert {one.instance for one in planner.instances} == {
+        "planner-1",
+        f"{GREEN}-1",
+        f"{BASELINE}-1",
+    }
