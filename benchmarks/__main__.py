@@ -14,8 +14,10 @@ BENCHMARKS = (
     "density",
     "crashloop",
     "recovery",
+    "restore",
     "messages",
     "observe",
+    "rollout",
 )
 
 

@@ -24,13 +24,14 @@ async def at_rest(agents: int, seconds: float) -> dict[str, Any]:
         before, began = _spent(fleet), time.monotonic()
         await asyncio.sleep(seconds)
         after, passed = _spent(fleet), time.monotonic() - began
+        took = {pid: used - before.get(pid, 0.0) for pid, used in after.items()}
+        shares = _by_name(took, passed)
         series = sum([_series(fleet, path) for path in PATHS.values()])
-    took = {pid: used - before.get(pid, 0.0) for pid, used in after.items()}
     return {
         "rest_core_share": round(sum(took.values()) / passed, 4),
         "rest_processes": len(after),
         "rest_seconds": round(passed, 1),
-        "rest_by_process": _by_name(took, passed),
+        "rest_by_process": shares,
         "series_at_rest": series,
     }
 
@@ -50,10 +51,7 @@ def _by_name(took: dict[int, float], passed: float) -> dict[str, float]:
 
 
 def _name(pid: int) -> str:
-    try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
-    except OSError:  # it has ended; the fleet was stopped
-        return "ended"
+    words = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
     return next((word for word in words if word.startswith("sutazai.")), os.path.basename(words[0]))
 
 

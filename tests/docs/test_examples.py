@@ -63,7 +63,7 @@ def commands() -> list[tuple[str, ...]]:
     return sorted(found)
 
 
-GROUPS = ("agents", "alerts", "gateway", "models", "runs")
+GROUPS = ("agents", "alerts", "checkpoint", "gateway", "models", "runs")
 
 
 @pytest.mark.parametrize("command", commands(), ids=" ".join)

@@ -17,10 +17,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from sutazai.fleet.errors import SutazaiError
 from sutazai.fleet.rollouts import RolloutState, RolloutView, Step
 from sutazai.wire import Address, Client, Timeout
-from tests.e2e.asking import ask_control, status_of
+from tests.e2e.asking import status_of
 from tests.e2e.fleet import Fleet, eventually
 
 GOOD = "good"
@@ -48,7 +50,7 @@ class Versioned(Agent):
         if VERSION == "hasty" and self.asked % 2:
             raise BadInput("this version does not take its time")
         if VERSION == "leaks":
-            self.leaked.append(b"x" * (1024 * 1024))
+            self.leaked.append(b"x" * (8 * 1024 * 1024))
         for _ in range(2 if VERSION == "wordy" else 1):
             await self.llm.chat("Say something.")
         return {"version": VERSION, "given": task.input}
@@ -210,6 +212,7 @@ class Rolling:
         self.fleet = fleet
         self.version = GOOD
         self._declared = declared
+        self._api = httpx.Client(base_url=f"{fleet.control}/api/v1/rollouts", timeout=20)
 
     def declare(self, version: str, **changes: Any) -> None:
         """Writes the fleet file anew, with all agents at that version and other keys changed."""
@@ -230,13 +233,16 @@ class Rolling:
 
     def view(self) -> RolloutView | None:
         """The rollout that goes on or was the last one, None while control is away."""
-        told = ask_control(self.fleet, "GET", "/rollouts/current")
-        return None if told is None else RolloutView.model_validate(told)
+        told = self._asked("GET", "/current")
+        return RolloutView.model_validate_json(told.content) if told is not None else None
 
     def tell(self, command: str) -> None:
         """Says it, as soon as control hears."""
-        path, said = f"/rollouts/current/{command}", {"by": "test"}
-        eventually(lambda: ask_control(self.fleet, "POST", path, said), 60, f"{command} is heard")
+        eventually(lambda: self._asked("POST", f"/current/{command}"), 60, f"{command} is heard")
+
+    def close(self) -> None:
+        """To be called when the fleet is to end."""
+        self._api.close()
 
     def until(self, *steps: Step, within: float = 120.0) -> RolloutState:
         """The state as soon as the rollout is at one of these steps."""
@@ -259,9 +265,28 @@ class Rolling:
         """The state in which it has ended, one way or the other, or asks a person."""
         return self.until(Step.SUCCEEDED, Step.ROLLED_BACK, Step.INCONCLUSIVE, within=within)
 
+    def reached(self, step: Step) -> None:
+        """Returns as soon as the rollout has come to that step, or gone past it."""
+
+        def has_been() -> bool:
+            view = self.view()
+            return view is not None and any(one.step is step for one in view.state.history)
+
+        eventually(has_been, 120, f"it comes to {step}")
+
     def kill(self, plane: str) -> None:
         """Ends host, gateway or control with a signal that nobody can catch."""
         os.kill(int(self.fleet.plane(plane)["instances"][0]["pid"]), signal.SIGKILL)
+
+    def _asked(self, method: str, path: str) -> httpx.Response | None:
+        """What control says; None while it is away, or sees no sense in that."""
+        headers = {"authorization": f"Bearer {self.fleet.token}"}
+        json = {"by": "test"} if method == "POST" else None
+        try:
+            answer = self._api.request(method, path, json=json, headers=headers)
+        except httpx.HTTPError:
+            return None
+        return answer if answer.is_success else None
 
     def _seen(self, number: int) -> bool:
         view = self.view()
@@ -299,4 +324,5 @@ def rolling(
         assert done.returncode == 0, done.stdout + done.stderr
         yield moved
     finally:
+        moved.close()
         fleet.stop()

@@ -150,3 +150,35 @@ def read_until(terminal: int, wanted: bytes, within: float = 60.0) -> bytes:
         assert readable, f"{wanted!r} was not drawn, but {drawn[-2000:]!r}"
         drawn += os.read(terminal, 65536)
     return drawn
+
+
+def test_a_task_s_time_is_told_down_to_its_calls_to_models(small_fleet: Fleet) -> None:
+    given = json.loads(
+        small_fleet.must("tasks", "submit", "planner", "Say hi.", "--wait", "--json", timeout=120)
+    )
+
+    def asked() -> list[dict[str, Any]]:
+        trace = json.loads(small_fleet.must("trace", given["id"], "--json"))
+        (attempt,) = (span for span in trace["spans"] if span["name"].startswith("attempt 1"))
+        assert trace["started"] <= attempt["started"] < attempt["ended"] <= trace["ended"]
+        return list(attempt["spans"])
+
+    (call, *_) = eventually(asked, what="a call that is recorded")
+    assert call["name"].startswith("planner asks ")
+    assert call["spans"][-1]["name"] == "to the last token"
+    assert "planner asks" in small_fleet.must("trace", given["id"])
+
+
+def test_logs_of_agents_and_of_the_house_are_read_together(small_fleet: Fleet) -> None:
+    small_fleet.must("ask", "echo", "hello")
+
+    def lines() -> list[dict[str, Any]]:
+        said = small_fleet.must("logs", "echo", "control", "--json", "--since", "1h")
+        return [json.loads(line) for line in said.splitlines()]
+
+    told = eventually(
+        lambda: (seen := lines()) and {"echo was asked"} <= {one["text"] for one in seen} and seen,
+        what="what echo printed",
+    )
+    assert {one["unit"] for one in told} == {"echo", "control"}
+    assert [one["at"] for one in told] == sorted(one["at"] for one in told)

@@ -19,9 +19,14 @@ from sutazai.cli.config import read_config
 from sutazai.cli.emergency_restart import LONGEST
 from sutazai.cli.output import FAILED
 from sutazai.cli.starting import start_fleet
+from sutazai.control.checkpoints.services import pending
 from sutazai.control.settings import read_settings
 from sutazai.fleet.emergency import Smoke
+from sutazai.fleet.errors import DeadlineExceeded
 from sutazai.fleet.places import Places
+
+LOADED_WITHIN = 600.0
+LOOK_EVERY = 0.5
 
 
 def start_restored(places: Places, began: float, *, quiet: bool) -> dict[str, Any]:
@@ -31,10 +36,12 @@ def start_restored(places: Places, began: float, *, quiet: bool) -> dict[str, An
         began: when the restore began, by the monotonic clock.
         quiet: what is told meanwhile goes to stderr.
 
-    Raises typer.Exit where an agent does not come up or a test fails; what is up runs on.
+    Raises DeadlineExceeded, and typer.Exit where an agent does not come up or a test fails; what is
+    up runs on.
     """
     with redirect_stdout(sys.stderr if quiet else sys.stdout):
         _start(places)
+        _wait_for_data(places)
         tests = asyncio.run(_tests(places))
         seconds = time.monotonic() - began
         for line in smoke_lines(tests, seconds):
@@ -50,6 +57,18 @@ def _start(places: Places) -> None:
     keeper = start_fleet(places, fleet, config, os.environ)
     if code := attend(places, fleet, keeper, detach=True):
         raise typer.Exit(code)
+
+
+def _wait_for_data(places: Places) -> None:
+    """Waits until services have read back their data."""
+    services, until = read_settings(places).fleet.services, time.monotonic() + LOADED_WITHIN
+    while left := pending(services, places):
+        if time.monotonic() > until:
+            raise DeadlineExceeded(
+                f"the data of {', '.join(left)} are not restored after {LOADED_WITHIN:g} s",
+                hint="sutazai events says why; it is tried again for as long as the fleet runs",
+            )
+        time.sleep(LOOK_EVERY)
 
 
 async def _tests(places: Places) -> list[Smoke]:

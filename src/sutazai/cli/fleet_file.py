@@ -26,7 +26,8 @@ DEFAULT_PROFILE = "default"
 
 @dataclass(frozen=True)
 class Accepted:
-    """A fleet that can be started. ``file`` is None for the built-in one."""
+    """A fleet that can be started. ``file`` is None for the built-in one; for a folder of parts it
+    is the one from which relative paths count, whether it is there or not."""
 
     fleet: Fleet
     file: Path | None
@@ -44,6 +45,7 @@ def accept(file: Path | None, *, port_base: int | None = None) -> Accepted:
     Raises BadFleet with every error at once, BadInput for a port base that does not fit.
     """
     loaded = load(file) if file else _built_in()
+    file = file / LOCAL_FILE.name if file and file.is_dir() else file
     fleet = with_model_path(loaded.fleet, file)
     if port_base is not None:
         fleet = moved(fleet, port_base)

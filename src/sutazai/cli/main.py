@@ -59,6 +59,7 @@ COMMANDS = (
     Listed("runs", "runs", WORK, "Look at runs, present and past."),
     Listed("workflows", "workflows", WORK, "Look at the workflows of the fleet file."),
     Listed("tasks", "tasks", WORK, "Give durable work to agents, and see what becomes of it."),
+    Listed("trace", "trace", WORK, "Show where a task's time went."),
     Listed("schedules", "schedules", WORK, "Look at what is begun by the clock; pause it."),
     Listed("dead", "dead", WORK, "Look at tasks that failed for good, and replay them."),
     Listed("worker", "worker", WORK, "Do durable tasks in one more process."),

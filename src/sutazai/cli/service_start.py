@@ -64,7 +64,7 @@ def _prepared(
     make_state_folder(places)
     config = Config(
         fleet=fleet.name,
-        fleet_file=str(file) if file else None,
+        fleet_file=str(accepted.file) if accepted.file else None,
         started=time.time(),
         ports=Listening.of(fleet.ports),
     )

@@ -10,9 +10,10 @@ from pydantic import ValidationError
 
 from sutazai.fleet import catalogue as built_in
 from sutazai.fleet.assemble import Assembled, Catalogue, assemble
-from sutazai.fleet.document import read_document
+from sutazai.fleet.document import Document, read_document
 from sutazai.fleet.errors import BadFleet
 from sutazai.fleet.explain import explain, kind_of
+from sutazai.fleet.parts import joined
 from sutazai.fleet.ports import assigned
 from sutazai.fleet.positions import Positions
 from sutazai.fleet.problems import Problem, Severity, bad_fleet
@@ -54,7 +55,11 @@ def parse_fleet(text: str, *, file: str, catalogue: Catalogue | None = None) -> 
 
 
 def load(path: Path, *, catalogue: Catalogue | None = None) -> LoadedFleet:
-    """As `load_fleet`, together with the place of every key."""
+    """As `load_fleet`, together with the place of every key. A folder is read as one fleet of which
+    each of its ``*.yaml`` is a part."""
+    if path.is_dir():
+        parts = [read_document(_text(part), str(part)) for part in _parts(path)]
+        return _loaded(joined(parts, str(path)), catalogue)
     return parse(_text(path), file=str(path), catalogue=catalogue)
 
 
@@ -65,6 +70,10 @@ def parse(text: str, *, file: str, catalogue: Catalogue | None = None) -> Loaded
         message = f"a fleet file must be keys with values, not {kind_of(document.data)}"
         hint = "begin with `name: my-fleet`; `sutazai init` writes an example"
         raise bad_fleet([document.positions.problem((), message, hint=hint)])
+    return _loaded(document, catalogue)
+
+
+def _loaded(document: Document, catalogue: Catalogue | None) -> LoadedFleet:
     whole = assemble(document, built_in.agents() if catalogue is None else catalogue)
     fleet = _validated(whole, document.problems)
     return LoadedFleet(assigned(fleet, whole.positions), whole.positions)
@@ -90,6 +99,13 @@ def _elsewhere(found: list[Problem], known: list[Problem]) -> list[Problem]:
     """Problems at places of which nothing is known yet: one mistake, one message."""
     places = {(problem.line, problem.column) for problem in known}
     return [problem for problem in found if (problem.line, problem.column) not in places]
+
+
+def _parts(folder: Path) -> list[Path]:
+    """The parts of a fleet in the order of their names. Raises BadFleet where there is none."""
+    if parts := sorted(folder.glob("*.yaml")):
+        return parts
+    raise _unreadable(folder, "this is a folder without any *.yaml", "`sutazai init` writes one")
 
 
 def _text(path: Path) -> str:

@@ -22,11 +22,13 @@ class Positions:
         file: the file as the user named it; empty where the fleet came from no file.
         keys: where a key, or an item of a list, begins.
         values: where a value begins; for a block of keys or items, where its key does.
+        files: the part that says what, where ``file`` is a folder of parts.
     """
 
     file: str = ""
     keys: Mapping[Path, Place] = field(default_factory=dict)
     values: Mapping[Path, Place] = field(default_factory=dict)
+    files: Mapping[Path, str] = field(default_factory=dict)
 
     def of_value(self, path: Path) -> Place:
         """Where the value at ``path`` stands."""
@@ -52,7 +54,11 @@ class Positions:
         line, column = self.of_key(path) if at_key else self.of_value(path)
         if not self.file:
             line = column = 0
-        return Problem(self.file, line, column, dotted(path), message, hint, severity)
+        return Problem(self._file_of(path), line, column, dotted(path), message, hint, severity)
+
+    def _file_of(self, path: Path) -> str:
+        known = (self.files.get(path[:length]) for length in (2, 1))
+        return next((file for file in known if file), self.file)
 
 
 NOWHERE = Positions()

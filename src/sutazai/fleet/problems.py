@@ -58,7 +58,7 @@ def bad_fleet(problems: Iterable[Problem]) -> BadFleet:
     With one problem its hint becomes the error's; with several each hint follows its problem,
     indented. ``data["problems"]`` holds them for programs (200 at most).
     """
-    ordered = sorted(problems, key=lambda problem: (problem.line, problem.column))
+    ordered = sorted(problems, key=lambda problem: (problem.file, problem.line, problem.column))
     data = [problem.as_dict() for problem in ordered[:KEPT]]
     if len(ordered) == 1:
         return BadFleet(str(ordered[0]), hint=ordered[0].hint, problems=data)

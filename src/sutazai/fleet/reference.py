@@ -16,7 +16,8 @@ from sutazai.fleet.units import DURATION_PATTERN, SIZE_PATTERN, format_size
 _SECTIONS = (
     "agents", "services", "backends", "tiers", "clients", "llm", "gateway", "tasks",
     "workflows", "schedules", "messages",
-    "bus", "alerts", "objectives", "notify", "drift", "checkpoints", "ports", "memory", "isolation",
+    "bus", "rollout", "criteria", "alerts", "objectives", "notify", "drift", "checkpoints", "ports",
+    "memory", "isolation",
 )  # fmt: skip
 _BOUNDS = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most"}
 _PATTERNS = {SIZE_PATTERN: "size", DURATION_PATTERN: "duration"}
@@ -29,6 +30,9 @@ A fleet is declared in one YAML file, `fleet.yaml`. `sutazai init` writes a comm
 from, `sutazai check` says what is wrong with it and how to put it right, and `sutazai schema`
 prints its JSON Schema for editors. Unknown keys are refused. A key without a value counts as not
 written.
+
+A folder can be named in place of a file: all its `*.yaml` are then read as one fleet. Sections are
+joined, and what two files declare is refused with both places. Paths count from the folder.
 
 Sizes are a number with `B`, `KiB`, `MiB`, `GiB` or `TiB`, durations one with `ms`, `s`, `m`, `h`
 or `d`; the unit is never left out. Names are lower-case letters, digits and single dashes. Anchors,

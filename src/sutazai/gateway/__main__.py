@@ -22,9 +22,8 @@ from sutazai.gateway.doors.listeners import OwnSockets
 def main() -> int:
     """Exit code 0 after SIGTERM or SIGINT, otherwise that of the error."""
     options = _options()
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    # The host notes the time of each line.
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     _allow_many_connections()
     # The thread that writes records gives the event loop its turn sooner.
     sys.setswitchinterval(0.0005)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 from pathlib import Path
 
@@ -15,6 +16,12 @@ from sutazai.host.planes import planes
 
 def main() -> None:
     """Runs until SIGTERM."""
+    # It shares the log of the keeper, and writes in its form.
+    logging.basicConfig(
+        level=logging.INFO,
+        format="%(asctime)s host: %(levelname)s %(name)s: %(message)s",
+        datefmt="%Y-%m-%dT%H:%M:%S%z",
+    )
     places = Places.of(Path(sys.argv[1]))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(run(places, planes(places)))

@@ -1,7 +1,7 @@
 """What units and the house's own processes wrote, line by line. Pure.
 
-The host writes `TIME INSTANCE | TEXT`, the keeper `TIME keeper: TEXT`; a line without a time (what
-the host wrote before it had a log) is of the time of the one before.
+The host notes `TIME INSTANCE | TEXT`, keeper and host themselves write `TIME keeper: TEXT`; a line
+without a time (the rest of a traceback) is of the time of the one before.
 """
 
 from __future__ import annotations

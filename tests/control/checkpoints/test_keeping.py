@@ -10,6 +10,7 @@ from sutazai.control.checkpoints.keeping import (
     due,
     name_of,
     newest_first,
+    no_later,
     surplus,
     time_of,
 )
@@ -59,3 +60,9 @@ def test_the_next_is_due_after_its_time_or_sooner_where_it_failed() -> None:
     assert due(1000.0, None, 3600.0) == 4600.0
     assert due(1000.0, 5000.0, 3600.0) == 5000.0 + AGAIN
     assert due(1000.0, 5000.0, 10.0) == 5010.0
+
+
+def test_a_clock_that_was_set_back_keeps_nothing_waiting_for_long() -> None:
+    assert no_later(None, 1000.0) is None
+    assert no_later(900.0, 1000.0) == 900.0
+    assert due(no_later(1_000_000.0, 1000.0), None, 3600.0) == 4600.0

@@ -6,11 +6,18 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 from sutazai.control.checkpoints.faults import writing
-from sutazai.control.checkpoints.keeping import due, name_of, newest_first, surplus, time_of
+from sutazai.control.checkpoints.keeping import (
+    due,
+    name_of,
+    newest_first,
+    no_later,
+    surplus,
+    time_of,
+)
 from sutazai.control.checkpoints.making import DUMPS, Header, check_room, make
 from sutazai.control.checkpoints.postgres import dump_database
 from sutazai.control.checkpoints.scratch import scratch
@@ -61,14 +68,17 @@ class CheckpointDesk:
     async def run(self) -> None:
         """Makes one whenever it is due, until cancelled."""
         every = self._settings.fleet.checkpoints.every
+        last: float | None = None
         failed: float | None = None
         while every is not None:
             try:
-                if (wait := due(await self._newest(), failed, every) - self._clock()) > 0:
+                last, now = last or await self._newest(), self._clock()
+                last, failed = no_later(last, now), no_later(failed, now)
+                if (wait := due(last, failed, every) - now) > 0:
                     await asyncio.sleep(min(wait, NAP))
                     continue
                 await self.make("by the clock")
-                failed = None
+                last, failed = self._clock(), None
             except SutazaiError as error:  # told as an event; it is tried again
                 log.warning("no checkpoint was made: %s", error)
                 failed = self._clock()
@@ -82,7 +92,7 @@ class CheckpointDesk:
             return any(unit.name == name and unit.state in WELL for unit in units)
 
         await load_services(
-            settings.fleet.services, settings.places, settings.base, well, self._feed
+            settings.fleet.services, settings.places, settings.base, well, self._feed.add
         )
 
     async def backup(self, reason: str) -> None:
@@ -99,7 +109,8 @@ class CheckpointDesk:
             try:
                 made = await self._make(reason, to)
             except SutazaiError as error:
-                await self._feed.add("checkpoint-failed", f"no checkpoint: {error.message}")
+                with suppress(SutazaiError):  # the disk may be full for events, too
+                    await self._feed.add("checkpoint-failed", f"no checkpoint: {error.message}")
                 raise
             info = made.model_copy(update={"seconds": round(time.monotonic() - began, 3)})
             await self._feed.add(

@@ -61,6 +61,11 @@ def due(made: float | None, failed: float | None, every: float) -> float:
     return 0.0 if made is None else made + every
 
 
+def no_later(at: float | None, now: float) -> float | None:
+    """A time that a clock which was set back makes one to come counts as now."""
+    return None if at is None else min(at, now)
+
+
 def _fleet(name: str) -> str | None:
     found = _NAME.fullmatch(name)
     return found["fleet"] if found else None

@@ -45,7 +45,8 @@ def make(header: Header, wanted: Wanted, shelf: Shelf, folder: Path) -> None:
             os.rename(dump, stage.path(f"{DUMPS}/{dump.name}"))
             stage.add(f"{DUMPS}/{dump.name}")
         draft = folder / f"{header.name}{SUFFIX}"
-        write_archive(draft, _manifest(header, stage), stage.folder)
+        manifest = _manifest(header, stage, wanted.places.runtime)
+        write_archive(draft, manifest, stage.folder)
         shelf.put(header.name, draft)
 
 
@@ -61,12 +62,13 @@ def check_room(wanted: Wanted, workshop: Path, spare: int = SPARE) -> None:
         )
 
 
-def _manifest(header: Header, stage: Stage) -> Manifest:
+def _manifest(header: Header, stage: Stage, runtime: Path) -> Manifest:
     return Manifest(
         fleet=header.fleet,
         revision=header.revision,
         at=header.at,
         reason=header.reason,
+        runtime=str(runtime),
         folders=tuple(stage.folders),
         members=tuple(stage.members),
         left_out=tuple(stage.left_out),

@@ -47,13 +47,17 @@ class Member(Folder):
 
 
 class Manifest(Shape):
-    """``at`` is in seconds since 1970; ``left_out`` names what the fleet has and this does not."""
+    """``at`` is in seconds since 1970; ``left_out`` names what the fleet has and this does not.
+
+    ``runtime`` is the fleet's runtime folder, of which some members speak.
+    """
 
     format: int = FORMAT
     fleet: str
     revision: int | None
     at: float
     reason: str
+    runtime: str = ""
     folders: tuple[Folder, ...] = ()
     members: tuple[Member, ...] = ()
     left_out: tuple[str, ...] = ()

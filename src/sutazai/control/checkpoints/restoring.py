@@ -6,6 +6,7 @@ is killed leaves the state as it was.
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 from contextlib import closing
@@ -20,7 +21,7 @@ from sutazai.control.checkpoints.scratch import scratch, sweep
 from sutazai.control.checkpoints.shelf import FOLDER, Shelf
 from sutazai.control.checkpoints.verifying import unpacked
 from sutazai.control.executors import executor_name
-from sutazai.fleet.files import flush_folder
+from sutazai.fleet.files import flush_folder, replace_file
 from sutazai.fleet.places import Places
 
 
@@ -48,7 +49,7 @@ def restore(shelf: Shelf, name: str, places: Places, *, at: float) -> Restored:
             fresh = folder / "state"
             manifest = unpacked(shelf, name, fresh)
             _load_postgres(Places.of(fresh))
-            _make_ours(Places.of(fresh).database, places)
+            _make_ours(Places.of(fresh), places, manifest.runtime)
             _keep_checkpoints(places.state / FOLDER, fresh / FOLDER)
             return Restored(manifest, _swap(fresh, places.state, stamp_of(at)))
 
@@ -61,12 +62,20 @@ def _load_postgres(fresh: Places) -> None:
         dump.unlink()
 
 
-def _make_ours(database: Path, places: Places) -> None:
-    """Work goes on with whoever has the name of the process that began it, which is that of a
-    machine and a folder; both may be others now."""
-    if database.exists():
-        with closing(sqlite3.connect(database)) as connection, connection:
+def _make_ours(fresh: Places, places: Places, runtime: str) -> None:
+    """The machine and the folders may be others now. Work goes on with whoever has the name of the
+    process that began it, and host and gateway are told of sockets where they are."""
+    if fresh.database.exists():
+        with closing(sqlite3.connect(fresh.database)) as connection, connection:
             connection.execute("UPDATE executors SET name = ?", (executor_name("control", places),))
+    for file in (fresh.desired, fresh.routes):
+        if file.exists() and runtime:
+            replace_file(file, file.read_bytes().replace(_quoted(runtime), _quoted(places.runtime)))
+
+
+def _quoted(path: str | Path) -> bytes:
+    """A path as it stands within a text in JSON."""
+    return json.dumps(str(path))[1:-1].encode()
 
 
 def _keep_checkpoints(old: Path, new: Path) -> None:

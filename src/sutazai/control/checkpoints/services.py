@@ -8,9 +8,9 @@ import logging
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
+from typing import Protocol
 
 from sutazai.control.checkpoints.programs import Program, read_by, write_by
-from sutazai.control.feed import EventFeed
 from sutazai.fleet.errors import SutazaiError
 from sutazai.fleet.places import Places
 from sutazai.fleet.secrets import resolve_secret
@@ -25,6 +25,12 @@ AGAIN = 30.0
 log = logging.getLogger(__name__)
 
 IsWell = Callable[[str], Awaitable[bool]]
+
+
+class Tell(Protocol):
+    """Hears what became of a service's data."""
+
+    def __call__(self, kind: str, message: str, *, unit: str) -> Awaitable[None]: ...
 
 
 async def dump_services(services: Mapping[str, Service], base: Path, folder: Path) -> None:
@@ -44,7 +50,7 @@ def pending(services: Mapping[str, Service], places: Places) -> dict[str, Path]:
 
 
 async def load_services(
-    services: Mapping[str, Service], places: Places, base: Path, well: IsWell, feed: EventFeed
+    services: Mapping[str, Service], places: Places, base: Path, well: IsWell, tell: Tell
 ) -> None:
     """Lets each read its dump as soon as it is well; ends when none is left."""
     while left := pending(services, places):
@@ -57,10 +63,10 @@ async def load_services(
                     )
                     await read_by(program, file)
                     file.unlink()
-                    await feed.add("service-restored", f"{name}: its data are restored", unit=name)
+                    await tell("service-restored", f"{name}: its data are restored", unit=name)
             except SutazaiError as error:
                 log.warning("%s", error)
-                await feed.add("service-restore-failed", error.message, unit=name)
+                await tell("service-restore-failed", error.message, unit=name)
                 pause = AGAIN
         await asyncio.sleep(pause)
 

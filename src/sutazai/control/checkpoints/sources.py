@@ -18,6 +18,7 @@ FILES = (
     "config.json",
     "fleet.json",
     "codes.json",
+    "desired.json",
     "token",
     "keys.json",
     "uids.json",
@@ -31,7 +32,8 @@ FILES = (
 )
 """Files of the state folder that are taken as they are, where they are there.
 
-Without the routes the first tasks after a restore would find a gateway that knows no agent.
+Host and gateway have copies of what control told them, as after a crash: without those the first
+tasks that go on would find no agent.
 """
 
 INDEX = "artifacts.json"

@@ -12,7 +12,7 @@ from fsspec.core import url_to_fs
 
 from sutazai.control.checkpoints.faults import writing
 from sutazai.control.checkpoints.shelf import SUFFIX, missing
-from sutazai.fleet.errors import Unavailable
+from sutazai.fleet.errors import SutazaiError, Unavailable
 
 PART = ".part"
 
@@ -50,43 +50,57 @@ class UrlShelf:
         with self._reached(name):
             file = self._files.open(self._path(name), "rb")
         with file:
-            yield cast(BinaryIO, file)
+            yield cast(BinaryIO, _Reader(file, self, name))
 
     def put(self, name: str, draft: Path) -> None:
         path = self._path(name)
-        with writing(f"checkpoint {name}"):
+        with self._reached(name), writing(f"checkpoint {name}"):
             self._files.makedirs(self._root, exist_ok=True)
             self._files.put_file(str(draft), path + PART)
             self._files.mv(path + PART, path)
 
     def remove(self, name: str) -> None:
-        with writing(f"checkpoint {name}"):
+        with self._reached(name), writing(f"checkpoint {name}"):
             if self._files.exists(self._path(name)):
                 self._files.rm_file(self._path(name))
 
     def sweep(self, fleet: str) -> None:
         for path in self._listed(f"{SUFFIX}{PART}"):
             if path.rpartition("/")[2].startswith(f"{fleet}-"):
-                self._files.rm_file(path)
-
-    def _listed(self, end: str) -> list[str]:
-        self._files.invalidate_cache()
-        try:
-            found = self._files.ls(self._root, detail=False)
-        except FileNotFoundError:
-            return []
-        except OSError as error:
-            raise Unavailable(f"{self.where} cannot be reached: {error}") from error
-        return [path for path in found if path.endswith(end)]
+                with self._reached(path):
+                    self._files.rm_file(path)
 
     @contextmanager
     def _reached(self, name: str) -> Iterator[None]:
+        """Raises NotFound for a name that is not there, Unavailable for any other trouble."""
         try:
             yield
+        except SutazaiError:
+            raise
         except FileNotFoundError:
             raise missing(name, self) from None
-        except OSError as error:
+        except Exception as error:  # each kind of storage raises what its own library does
             raise Unavailable(f"{self.where} cannot be reached: {error}") from error
+
+    def _listed(self, end: str) -> list[str]:
+        with self._reached(""):
+            self._files.invalidate_cache()
+            if not self._files.exists(self._root):
+                return []
+            return [path for path in self._files.ls(self._root, detail=False) if path.endswith(end)]
 
     def _path(self, name: str) -> str:
         return f"{self._root.rstrip('/')}/{name}{SUFFIX}"
+
+
+class _Reader:
+    """A file of the storage whose troubles are told as ours."""
+
+    def __init__(self, file: BinaryIO, shelf: UrlShelf, name: str) -> None:
+        self._file = file
+        self._shelf = shelf
+        self._name = name
+
+    def read(self, size: int = -1) -> bytes:
+        with self._shelf._reached(self._name):
+            return self._file.read(size)

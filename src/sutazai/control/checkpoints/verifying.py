@@ -24,6 +24,7 @@ def verify(shelf: Shelf, name: str) -> Manifest:
 
     Raises BadCheckpoint, NotFound, DiskFull, Unavailable.
     """
+    shelf.size(name)  # what is not there needs no folder
     with writing("the scratch folder"), scratch(shelf.workshop) as folder:
         return unpacked(shelf, name, folder / "state")
 

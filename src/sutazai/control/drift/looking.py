@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Generic, TypeVar
 
 from sutazai.control.drift.code import CodeOnDisk
 from sutazai.control.drift.ports import PortWatch, parent_of, registered
 from sutazai.control.peers import GatewayPeer, HostPeer
 from sutazai.control.reconciler import Reconciler
 from sutazai.control.settings import Settings
-from sutazai.fleet.drift import BackendHeld, DriftKind
+from sutazai.fleet.drift import DriftKind
 from sutazai.fleet.status import HostStatus
 from sutazai.observe.drift.accepted import Digests, code_look, model_look, remembered
 from sutazai.observe.drift.facts import Look
@@ -18,7 +20,26 @@ from sutazai.observe.drift.instances import environment_look, limits_look
 from sutazai.observe.drift.outside import backend_look, port_look
 from sutazai.observe.drift.versions import version_look
 
+TOGETHER = 0.5
+"""Seconds for which an answer serves all kinds that are looked at together."""
+
+T = TypeVar("T")
+
 NOT_PLANNED = Look(unchecked=("nothing is planned yet",))
+
+
+class Shared(Generic[T]):
+    """What one peer tells, asked for once for all that want it at the same moment."""
+
+    def __init__(self, ask: Callable[[], Awaitable[T]]) -> None:
+        self._ask = ask
+        self._told: tuple[float, T] | None = None
+
+    async def get(self) -> T:
+        """What it told a moment ago, else what it tells now. Raises any SutazaiError."""
+        if self._told is None or time.monotonic() - self._told[0] > TOGETHER:
+            self._told = time.monotonic(), await self._ask()
+        return self._told[1]
 
 
 class Looker:
@@ -34,8 +55,9 @@ class Looker:
         self.digests: Digests = {}
         self._settings = settings
         self._reconciler = reconciler
-        self._host = host
-        self._gateway = gateway
+        self._status = Shared(host.status)
+        self._instances = Shared(host.held)
+        self._servers = Shared(gateway.held)
         self._code = CodeOnDisk(settings.fleet.agents, settings.base)
         self._registered = registered(settings)
         self._ports = PortWatch(self._registered)
@@ -56,32 +78,29 @@ class Looker:
         planned = self._reconciler.planned
         if not planned:
             return NOT_PLANNED
-        return version_look(planned, (await self._host.status()).units)
+        return version_look(planned, (await self._status.get()).units)
 
     async def _environment(self) -> Look:
-        return environment_look(await self._host.held())
+        return environment_look(await self._instances.get())
 
     async def _limits(self) -> Look:
-        status = await self._host.status()
-        held = await self._host.held()
-        return limits_look(self._reconciler.planned, held, cores=status.caps_cpu)
+        cores = (await self._status.get()).caps_cpu
+        held = await self._instances.get()
+        return limits_look(self._reconciler.planned, held, cores=cores)
 
     async def _codes(self) -> Look:
         return code_look(self._settings.codes, await asyncio.to_thread(self._code.look))
 
     async def _models(self) -> Look:
-        held = await self._told()
+        held = await self._servers.get()
         self.digests = remembered(self.digests, held)
         return model_look(self.digests, held)
 
     async def _backends(self) -> Look:
-        return backend_look(await self._told())
-
-    async def _told(self) -> list[BackendHeld]:
-        return await self._gateway.held()
+        return backend_look(await self._servers.get())
 
     async def _strangers(self) -> Look:
-        ours = await asyncio.to_thread(_processes, await self._host.status())
+        ours = await asyncio.to_thread(_processes, await self._status.get())
         return port_look(self._registered, await asyncio.to_thread(self._ports.look, ours))
 
 

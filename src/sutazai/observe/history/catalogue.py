@@ -10,7 +10,7 @@ from sqlite3 import Connection
 from sutazai.observe.samples import Labels
 
 SERIES_MAX = 10_000
-"""Most series that are kept, which come to about 700 MiB; more than those are left out."""
+"""Most series that are kept, which come to about 1 GiB; more than those are left out."""
 
 Key = tuple[str, Labels]
 

@@ -1,0 +1,1 @@
+"""What the benchmark of rollouts measures, and how: figures of one move, and the fleet's memory."""
