@@ -22,6 +22,7 @@ from sutazai.keeper.processes import Process
 _LOOK_EVERY = 0.02
 _KILL_PATIENCE = 5.0
 _PORT_PATIENCE = 2.0  # a gateway lets go of its ports as soon as it is asked
+_NOBODY_PATIENCE = 0.5  # a holder that is not found has just let go, or is hidden from us
 
 
 def end_former_host(record: str, mark: str) -> None:
@@ -46,6 +47,7 @@ def bind_first(listeners: Listeners, specs: Sequence[ListenerSpec], mark: str) -
     """
     ending = Ending(time.monotonic(), patience=_PORT_PATIENCE, insistence=_KILL_PATIENCE)
     ours: set[tuple[int, int]] = set()
+    found = time.monotonic()
     while True:
         try:
             listeners.listen(specs)
@@ -53,7 +55,8 @@ def bind_first(listeners: Listeners, specs: Sequence[ListenerSpec], mark: str) -
         except PortTaken:
             orphans = _holding_orphans(specs, mark, ours)
             now = time.monotonic()
-            if not orphans or ending.given_up(now):
+            found = now if orphans else found
+            if ending.given_up(now) or now > found + _NOBODY_PATIENCE:
                 raise
         for orphan, signals in ending.signals(now, orphans):
             log.say(f"ends {processes.program(orphan.pid)} (pid {orphan.pid}): it holds our port")
