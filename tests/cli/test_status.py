@@ -40,6 +40,16 @@ def test_problems_come_before_everything_else_but_the_heading() -> None:
     assert first == "! executor: failed: exited with status 1"
 
 
+def test_alerts_come_before_other_problems() -> None:
+    alerts = ("critical llm-down: no LLM can be reached",)
+    status = fleet_status(problems=("executor: failed",)).model_copy(update={"alerts": alerts})
+
+    _, first, second, *_ = drawn(status_view(status, now=NOW, width=120))
+
+    assert first == "! critical llm-down: no LLM can be reached"
+    assert second == "! executor: failed"
+
+
 def test_totals_of_each_pool_and_the_llm_are_told() -> None:
     lines = drawn(status_view(fleet_status(), now=NOW, width=120))
 

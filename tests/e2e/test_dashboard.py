@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.e2e.fleet import Fleet
-from tests.web.browser import look_over, needs_browser, running_browser, visiting
+from tests.web.browser import PATIENCE, look_over, needs_browser, running_browser, visiting
 
 PATHS = (
     *("/", "/agents", "/agents/echo", "/gateway", "/work", "/work/schedules", "/work/dead"),
@@ -157,8 +157,10 @@ def test_a_run_is_seen_step_by_step(page: Page, address: str, small_fleet: Fleet
 def test_memory_and_cpu_of_an_agent_are_drawn(page: Page, address: str) -> None:
     page.goto(f"{address}/agents/echo")
 
-    expect(page.get_by_role("img", name="Memory, last hour: now")).to_be_visible()
-    expect(page.get_by_role("img", name="CPU, last hour: now")).to_be_visible()
+    drawn = page.get_by_role("img", name="Memory, last hour: now")
+    expect(drawn).to_be_visible(timeout=4 * PATIENCE)  # one look takes ten seconds
+    drawn = page.get_by_role("img", name="CPU, last hour: now")
+    expect(drawn).to_be_visible(timeout=4 * PATIENCE)  # one look takes ten seconds
 
 
 def test_a_page_says_so_when_control_is_silent_and_opens_all_the_same(

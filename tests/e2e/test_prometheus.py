@@ -58,12 +58,14 @@ class Prometheus:
         self._log.close()
 
     def targets(self) -> dict[str, Any]:
-        """What it knows of each target, by job."""
+        """What it knows of each target, by job; nothing until it has started."""
         try:
-            answer = httpx.get(f"{self.url}/api/v1/targets", timeout=10).json()
+            answer = httpx.get(f"{self.url}/api/v1/targets", timeout=10)
         except httpx.TransportError:
             return {}
-        active = answer.get("data", {}).get("activeTargets", [])
+        if answer.status_code == 503:
+            return {}
+        active = answer.json()["data"]["activeTargets"]
         return {target["labels"]["job"]: target for target in active}
 
     def firing(self) -> set[str]:

@@ -128,7 +128,7 @@ class Workplace:
         await self.launch()
 
     async def ended_task(self, task_id: str) -> Task:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while True:
                 task = await self.task_desk.get(task_id)
                 if task.ended is not None:
@@ -136,7 +136,7 @@ class Workplace:
                 await asyncio.sleep(0.01)
 
     async def run_when(self, run_id: str, condition: Callable[[Run], bool]) -> Run:
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(45):
             while True:
                 run = await self.run_desk.get(run_id)
                 if condition(run):

@@ -19,7 +19,7 @@ from sutazai.control.work import control_database
 from sutazai.fleet.errors import Unavailable
 from sutazai.fleet.places import Places
 
-DUMP = "postgres.dump"
+DUMP = "database.pgdump"
 
 
 async def dump_database(url: str, folder: Path) -> None:

@@ -56,7 +56,7 @@ def restore(shelf: Shelf, name: str, places: Places, *, at: float) -> Restored:
 
 def _load_postgres(fresh: Places) -> None:
     """Puts the database back where it is no file of ours."""
-    dump = fresh.state / "dumps" / "postgres.dump"
+    dump = fresh.state / "dumps" / "database.pgdump"
     if dump.exists() and not fresh.database.exists():
         import_module("sutazai.control.checkpoints.postgres").load_database(fresh, dump)
         dump.unlink()

@@ -7,6 +7,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -66,7 +67,8 @@ async def load_services(
                     await tell("service-restored", f"{name}: its data are restored", unit=name)
             except SutazaiError as error:
                 log.warning("%s", error)
-                await tell("service-restore-failed", error.message, unit=name)
+                with suppress(SutazaiError):  # what the database is down for is no reason to end
+                    await tell("service-restore-failed", error.message, unit=name)
                 pause = AGAIN
         await asyncio.sleep(pause)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sutazai.control.rollouts.arms import unit_of
 from sutazai.control.rollouts.observing import World
@@ -128,7 +128,10 @@ def _slice(
         seconds = marks[1].at - marks[0].at
         return whole + Delivered(exposure=weight * seconds * len(names))
 
-    return Slice(arm(Arm.GREEN, share), arm(Arm.BASELINE, 1 - share), trouble)
+    green, blue = arm(Arm.GREEN, share), arm(Arm.BASELINE, 1 - share)
+    if not green.tokens.mean and not blue.tokens.mean:  # who asks no model has none to compare
+        green, blue = (replace(each, tokens=Moments()) for each in (green, blue))
+    return Slice(green, blue, trouble)
 
 
 def _delivered(name: str, unit: UnitStatus | None, marks: tuple[_Mark, _Mark]) -> Delivered:
