@@ -12,7 +12,8 @@ The move to the good version:
 - ``failed_requests``: without a good answer, from the beginning of the load to the end of the move.
 - ``p95_ratio``: of response times during the move, against the ``--quiet`` seconds before it.
 - ``memory_ratio``: the most that all processes of the fleet took (PSS), during against before.
-- ``seconds_total``: from `apply` to the end; ``steps`` says where they went.
+- ``seconds_total``: from `apply` to the end; ``steps`` says where they went. ``promoted`` counts
+  steps in which so few requests, or a machine that was busy otherwise, left it inconclusive.
 
 Each bad version, in ``bad``:
 
@@ -72,7 +73,7 @@ def moved(fleet: Rolling, rate: float, quiet: float, bad: Sequence[str]) -> dict
 
 
 def measure(count: int, rate: float, quiet: float, bad: Sequence[str]) -> dict[str, Any]:
-    fleet, model, rollout = Fleet(), Model(), {**SWIFT, "phases": PHASES}
+    fleet, model, rollout = Fleet(), Model(), {**SWIFT, "phases": PHASES, "extension": "15s"}
     fleet.port_base = free_base(count)
     model.script(tokens=["word "] * 4)
     try:
@@ -92,7 +93,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Moves of a fleet under load")
     parser.add_argument("--json", type=Path, help="write the figures there")
     parser.add_argument("--agents", type=int, default=131)
-    parser.add_argument("--rate", type=float, default=60.0, help="requests a second, to all")
+    parser.add_argument("--rate", type=float, default=100.0, help="requests a second, to all")
     parser.add_argument("--quiet", type=float, default=30.0, help="seconds before the move")
     parser.add_argument("--bad", default=",".join(BAD), help="bad versions, one after the other")
     chosen = parser.parse_args()

@@ -49,9 +49,10 @@ def good_move(fleet: Rolling, ledger: Ledger, watch: Watch, quiet: float) -> dic
     time.sleep(quiet)
     moving = time.time()
     fleet.apply("better")
-    state = fleet.end(within=ENDS_WITHIN)
+    state, promoted = fleet.helped(ENDS_WITHIN)
     if state.step is not Step.SUCCEEDED:
-        raise SystemExit(f"the good version has not passed: {state.step}: {state.reason}")
+        at = f"{state.step} in phase {state.phase + 1} of {len(state.stages)}"
+        raise SystemExit(f"the good version has not passed: {at}: {state.reason}")
     fleet.version, ended = "better", time.time()
     time.sleep(AFTER)
     answers = ledger.since(began)
@@ -67,6 +68,7 @@ def good_move(fleet: Rolling, ledger: Ledger, watch: Watch, quiet: float) -> dic
         "memory_mib": [round(each / 1024**2) for each in memory],
         "memory_ratio": round(memory[1] / memory[0], 2),
         "seconds_total": round(ended - moving, 1),
+        "promoted": promoted,
         "steps": steps_of(state),
         "load_average": os.getloadavg()[0],
     }
@@ -81,6 +83,9 @@ def bad_move(fleet: Rolling, ledger: Ledger, version: str) -> dict[str, Any]:
     state = fleet.end(within=ENDS_WITHIN)
     back.over.set()
     watching.join()
+    if state.step is Step.INCONCLUSIVE:
+        fleet.tell("abort")
+        fleet.until(Step.ROLLED_BACK)
     if state.step is not Step.ROLLED_BACK:
         return {"why": f"{state.step}: {state.reason}", "load_average": os.getloadavg()[0]}
     ended = time.time()

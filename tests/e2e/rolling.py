@@ -265,6 +265,15 @@ class Rolling:
         """The state in which it has ended, one way or the other, or asks a person."""
         return self.until(Step.SUCCEEDED, Step.ROLLED_BACK, Step.INCONCLUSIVE, within=within)
 
+    def helped(self, within: float) -> tuple[RolloutState, int]:
+        """How it ended, and how often a person had to say that it may go on: few requests, or a
+        machine that is busy otherwise, may leave the evidence inconclusive."""
+        promoted = 0
+        while (state := self.end(within)).step is Step.INCONCLUSIVE:
+            self.tell("promote")
+            promoted += 1
+        return state, promoted
+
     def reached(self, step: Step) -> None:
         """Returns as soon as the rollout has come to that step, or gone past it."""
 

@@ -7,6 +7,7 @@ import pytest
 from sutazai.fleet.alert_status import Acknowledgement, Alert, AlertSeries, AlertState, Silence
 from sutazai.fleet.alerting import Severity
 from sutazai.fleet.desired import Kind
+from sutazai.fleet.drift import DriftFinding, DriftKind, DriftReport
 from sutazai.fleet.errors import BadInput
 from sutazai.fleet.revisions import Difference, Effect, FieldChange, RevisionInfo, UnitChange
 from sutazai.fleet.rollouts import Moment, RolloutPlan, RolloutState, RolloutView, Stage, Step
@@ -100,6 +101,9 @@ def test_hostile_texts_make_no_elements() -> None:
     info = RevisionInfo(number=2, fleet=HOSTILE, author=HOSTILE, at=0.0, reason=HOSTILE)
     change = FieldChange(path=HOSTILE, before=HOSTILE, after=[HOSTILE])
     unit = UnitChange(name=HOSTILE, kind=Kind.AGENT, effect=Effect.MOVED, fields=(change,))
+    drift = DriftFinding(
+        kind=DriftKind.PORT, unit=HOSTILE, what=HOSTILE, expected=HOSTILE, seen=HOSTILE, since=0.0
+    )
     silence = Silence(
         id=HOSTILE, since=0.0, matchers={"agent": HOSTILE}, until=1.0, by=HOSTILE, why=HOSTILE
     )
@@ -119,6 +123,7 @@ def test_hostile_texts_make_no_elements() -> None:
         flow(one.steps),
         gateway.gateway_html({**stats, "oldest_wait": 0.0}, queue, [], []),
         revisions.difference_html(Difference(before=1, after=2, units=(unit,), settings=(change,))),
+        revisions.drift_html(DriftReport(at=0.0, findings=(drift,), unchecked=(HOSTILE,))),
         revisions.history_html([info]),
         rollouts.body_html(rollout().state),
         rollouts.head_html(rollout()),

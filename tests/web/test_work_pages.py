@@ -52,6 +52,11 @@ def test_a_file_of_a_run_is_read_and_downloaded(page: Page, address: str, fleet:
     assert coming.value.suggested_filename == "01.txt"
     assert coming.value.path().read_text() == "<script>alert(1)</script> Dear all"
 
+    known = page.request.get(f"{address}/work/runs/{run}/artifacts/parts/01.txt")
+    assert known.headers["content-security-policy"] == "sandbox"
+    for unknown in (f"{run}/artifacts/none.txt", f"{run}/artifacts/..%2F..%2Ftoken"):
+        assert page.request.get(f"{address}/work/runs/{unknown}").status == 404
+
 
 def test_a_run_is_rejected_and_another_cancelled(page: Page, address: str, fleet: Lively) -> None:
     rejected, cancelled = start_letter(fleet), start_letter(fleet)

@@ -61,7 +61,7 @@ class Rollouts:
 
         def work(session: Session) -> RolloutRecord | None:
             row = _open(session)
-            return row and _shape(row)
+            return None if row is None else _shape(row)
 
         return await self._database.read(work)
 
@@ -85,8 +85,8 @@ class Rollouts:
 
     async def next_number(self) -> int:
         """The number that the next one gets."""
-        newest = select(func.max(RolloutRow.number))
-        return 1 + (await self._database.read(lambda session: session.scalar(newest)) or 0)
+        newest = select(func.coalesce(func.max(RolloutRow.number), 0))
+        return 1 + await self._database.read(lambda session: session.execute(newest).scalar_one())
 
 
 def _open(session: Session) -> RolloutRow | None:

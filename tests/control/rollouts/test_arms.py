@@ -36,7 +36,7 @@ def state(**more: Any) -> RolloutState:
 def test_at_first_every_agent_runs_the_old_version_in_its_own_unit() -> None:
     arms = arms_of(state(), AGENTS)
     assert arms.units == {
-        "ann": (ArmUnit("ann", Side.OLD, awake=True),),
+        "ann": (ArmUnit("ann", Side.OLD),),
         "bob": (ArmUnit("bob", Side.OLD),),
     }
     assert arms.doors["ann"].weights == {"ann": 1.0, "ann@7": 0.0, "ann@6": 0.0}
@@ -49,7 +49,7 @@ def test_a_cohort_that_is_measured_has_three_units_and_shares_its_calls() -> Non
     )
     arms = arms_of(measured, AGENTS)
     assert arms.units["ann"] == (
-        ArmUnit("ann", Side.OLD, standby=True, awake=True),
+        ArmUnit("ann", Side.OLD, standby=True),
         ArmUnit("ann@7", Side.NEW, awake=True),
         ArmUnit("ann@6", Side.OLD, awake=True),
     )

@@ -19,7 +19,7 @@ from sutazai.rollout.machine import weights_of
 
 AT_ONCE = 10
 """Agents whose own units take the new version on at the same time."""
-SLEEPY = 30.0
+SLEEPY = 5.0
 """Seconds without work after which what is on standby goes to sleep."""
 
 
@@ -44,7 +44,7 @@ class ArmUnit:
         update: dict[str, object] = {"standby": self.standby}
         if self.name != planned.name:
             update |= {"name": self.name, "agent": planned.name}
-        if self.standby and not self.awake:
+        if self.standby:
             update |= {"temperature": Temperature.WARM, "idle_after": SLEEPY}
         elif self.awake and planned.temperature is Temperature.WARM:
             update["temperature"] = Temperature.HOT
@@ -133,7 +133,7 @@ def _beside(
     if agent in taking_over:
         yield ArmUnit(agent, Side.NEW)
     else:
-        yield ArmUnit(agent, Side.OLD, standby=agent in state.moved, awake=present)
+        yield ArmUnit(agent, Side.OLD, standby=agent in state.moved)
     if agent in state.green and agent not in settled:
         yield ArmUnit(unit_of(agent, Arm.GREEN, state), Side.NEW, awake=present)
     if agent in state.baseline:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TypeVar
 
 from nicegui import events, ui
@@ -57,19 +58,41 @@ async def asked(title: str, said: str, yes: str, *, field: str = "") -> str | No
 
     What was typed into ``field``, an empty text where there is none; None for no.
     """
+    with _dialog(title, said) as dialog:
+        typed = ui.input(field).props(f"outlined dense maxlength={MOST}") if field else None
+        with ui.row():
+            _answer(dialog, yes, True)
+            _answer(dialog, "Cancel", False)
+    sure = await _answered(dialog)
+    text = (typed.value or "") if typed else ""
+    return text if sure else None
+
+
+async def told(title: str, said: str) -> None:
+    """Shows something until it has been read; ``said`` is HTML."""
+    with _dialog(title, said) as dialog:
+        _answer(dialog, "Close", False)
+    await _answered(dialog)
+
+
+@contextmanager
+def _dialog(title: str, said: str) -> Iterator[ui.dialog]:
     with ui.dialog() as dialog, ui.element("div").classes("panel dialog"):
         dialog.props["aria-label"] = title
         ui.label(title).classes("title")
         ui.html(said, sanitize=False)
-        typed = ui.input(field).props(f"outlined dense maxlength={MOST}") if field else None
-        with ui.row():
-            ui.button(yes, on_click=lambda: dialog.submit(True)).props("no-caps")
-            ui.button("Cancel", on_click=lambda: dialog.submit(False)).props(
-                "no-caps outline color=primary"
-            )
+        yield dialog
+
+
+def _answer(dialog: ui.dialog, text: str, value: bool) -> None:
+    look = "no-caps" if value else "no-caps outline color=primary"
+    ui.button(text, on_click=lambda: dialog.submit(value)).props(look)
+
+
+async def _answered(dialog: ui.dialog) -> bool:
+    """Whether it was a yes; leaving the page, or Escape, is none."""
     try:
-        sure = await dialog
-        text = (typed.value or "") if typed else ""
+        return bool(await dialog)
     finally:
-        dialog.delete()
-    return text if sure else None
+        if not dialog.is_deleted:
+            dialog.delete()

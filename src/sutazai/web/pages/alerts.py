@@ -28,6 +28,8 @@ from sutazai.web.look.page import page
 from sutazai.web.look.words import SEVERITIES, clock
 
 LASTING = "1h"
+SELDOM = 5
+"""Of how many updates one asks for what changes slowly."""
 STATES = {AlertState.FIRING: "failed", AlertState.PENDING: "warned", AlertState.RESOLVED: "well"}
 
 
@@ -50,7 +52,7 @@ def install(feed: Feed, control: Control) -> None:
         acts(silences, {"end": partial(_end, control)})
         updates.ask(shown, partial(_alerts, control))
         updates.ask(silences, partial(_silences, control))
-        updates.ask_all((levels, rules), partial(_rest, control))
+        updates.ask_all((levels, rules), partial(_rest, control), every=SELDOM)
 
 
 async def _alerts(control: Control) -> str:
@@ -120,7 +122,7 @@ def matchers_of(text: str) -> dict[str, str]:
 def _adding(control: Control) -> None:
     """A form for a silence."""
     with ui.element("div").classes("does"):
-        labels = ui.input("Labels, as alert=queue-long").props("outlined dense")
+        labels = ui.input("Labels", placeholder="alert=queue-long").props("outlined dense")
         lasting = ui.input("For how long", value=LASTING).props("outlined dense")
         why = ui.input("Why").props("outlined dense maxlength=500")
 

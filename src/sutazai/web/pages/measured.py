@@ -40,4 +40,4 @@ def _line(one: dict[str, Any]) -> Line:
 
 
 def _cores(value: float) -> str:
-    return f"{value:.2g} cores"
+    return f"{value * 100:.3g} % of a core"

@@ -18,6 +18,8 @@ from sutazai.web.look.acting import BY, acts, asked, attempt
 from sutazai.web.look.page import page
 from sutazai.web.look.words import clock
 
+SELDOM = 10
+"""Of how many updates one asks for all rollouts, which is much to tell of a large fleet."""
 TONES = {
     Step.SUCCEEDED: "well",
     Step.ROLLED_BACK: "failed",
@@ -26,6 +28,7 @@ TONES = {
     Step.INCONCLUSIVE: "warned",
     Step.PAUSED: "warned",
 }
+NONE = '<p class="faint">No rollout goes on.</p>'
 ASKED = {
     "promote": "What is being waited for counts as passed, whatever the evidence says.",
     "abort": "All agents go back to the old version at once.",
@@ -44,10 +47,12 @@ def install(feed: Feed, control: Control) -> None:
             with ui.element("div").classes("panel"):
                 head = ui.html("", sanitize=False)
                 buttons = ui.html("", sanitize=False).classes("does")
-            below = ui.html("", sanitize=False).classes("w-full")
+            body = ui.html("", sanitize=False).classes("w-full grid")
+            past = ui.html("", sanitize=False).classes("w-full")
         doings = {name: partial(_tell, control, name) for name in ("pause", "resume", *ASKED)}
         acts(buttons, doings)
-        updates.ask_all((head, buttons, below), partial(_all, control))
+        updates.ask_all((head, buttons, body), partial(_going, control))
+        updates.ask(past, partial(_past, control), every=SELDOM)
 
     @ui.page("/rollouts/{number}")
     async def rollout(number: int) -> None:
@@ -55,7 +60,7 @@ def install(feed: Feed, control: Control) -> None:
         with page(f"Rollout {number}", "/rollouts", feed) as updates:
             ui.html(f"<h1>Rollout {number}</h1>", sanitize=False)
             shown = ui.html("", sanitize=False).classes("w-full")
-        updates.ask(shown, partial(_one, control, number))
+        updates.ask(shown, partial(_one, control, number), every=SELDOM)
 
 
 async def _tell(control: Control, command: str, number: str) -> None:
@@ -66,13 +71,21 @@ async def _tell(control: Control, command: str, number: str) -> None:
         await attempt(control.post(f"/rollouts/current/{command}", {"by": BY}), f"{command}: done")
 
 
-async def _all(control: Control) -> tuple[str, str, str]:
-    """The head of the rollout that goes on, its buttons, and all that stands below them."""
-    views = [RolloutView.model_validate(each) for each in await control.get("/rollouts")]
-    going = next((view for view in views if view.state.is_open), None)
-    below = f"{body_html(going.state) if going else ''}{_past(views)}"
-    head = head_html(going) if going else '<p class="faint">No rollout goes on.</p>'
-    return head, buttons_html(going) if going else "", f'<div class="grid">{below}</div>'
+async def _going(control: Control) -> tuple[str, str, str]:
+    """Head, buttons and body of the rollout that goes on."""
+    try:
+        view = RolloutView.model_validate(await control.get("/rollouts/current"))
+    except NotFound:
+        return NONE, "", ""
+    if not view.state.is_open:
+        return NONE, "", ""
+    return head_html(view), buttons_html(view), body_html(view.state)
+
+
+async def _past(control: Control) -> str:
+    told = await control.get("/rollouts")
+    shown = past_html([RolloutView.model_validate(each) for each in told])
+    return pieces.panel("All rollouts", shown)
 
 
 async def _one(control: Control, number: int) -> str:
@@ -183,7 +196,8 @@ def _moments(state: RolloutState) -> str:
     return pieces.table(("time", "step", "what happened"), rows, empty="Nothing yet.")
 
 
-def _past(views: list[RolloutView]) -> str:
+def past_html(views: list[RolloutView]) -> str:
+    """Rollouts, newest first."""
     rows = [
         (
             f'<a href="/rollouts/{view.number}">{view.number}</a>',
@@ -196,7 +210,7 @@ def _past(views: list[RolloutView]) -> str:
     ]
     head = ("rollout", "state", "revisions", "agents", "where it stands")
     empty = "There was no rollout yet: `sutazai apply` begins one."
-    return pieces.panel("All rollouts", pieces.table(head, rows, numbers=(3,), empty=empty))
+    return pieces.table(head, rows, numbers=(3,), empty=empty)
 
 
 def _word(step: Step) -> str:

@@ -13,7 +13,7 @@ from sutazai.client import Control
 from sutazai.fleet.work import Artifact, Run, StepStatus
 from sutazai.web.feed import Feed
 from sutazai.web.look import pieces
-from sutazai.web.look.acting import acts, asked, attempt
+from sutazai.web.look.acting import acts, asked, attempt, told
 from sutazai.web.look.flow import flow
 from sutazai.web.look.page import page
 from sutazai.web.look.words import WORK, took
@@ -53,17 +53,8 @@ async def _cancel(control: Control, run_id: str) -> None:
 
 async def _read(control: Control, run_id: str, name: str) -> None:
     text = await attempt(_text(control, run_id, name))
-    if text is None:
-        return
-    with ui.dialog() as dialog, ui.element("div").classes("panel dialog"):
-        dialog.props["aria-label"] = name
-        ui.label(name).classes("title")
-        ui.html(f'<pre class="log" tabindex="0">{escape(text)}</pre>', sanitize=False)
-        ui.button("Close", on_click=lambda: dialog.submit(None)).props("no-caps")
-    try:
-        await dialog
-    finally:
-        dialog.delete()
+    if text is not None:
+        await told(name, f'<pre class="log" tabindex="0">{escape(text)}</pre>')
 
 
 async def _text(control: Control, run_id: str, name: str) -> str:
