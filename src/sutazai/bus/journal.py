@@ -19,6 +19,7 @@ from pathlib import Path
 
 from sutazai.bus.frames import MAGIC, Record, frame, scan
 from sutazai.fleet.errors import Unavailable
+from sutazai.fleet.files import flush_folder
 
 log = logging.getLogger("sutazai.bus")
 
@@ -184,7 +185,7 @@ class _File:
             raise
         os.close(self._descriptor)
         self._descriptor, self.size = descriptor, size
-        _flush_folder(self._path.parent)
+        flush_folder(self._path.parent)
         return size
 
     def close(self) -> None:
@@ -202,7 +203,7 @@ class _File:
         if not self.size:
             self.size = _write(self._descriptor, MAGIC, 0)
         os.fsync(self._descriptor)
-        _flush_folder(self._path.parent)
+        flush_folder(self._path.parent)
 
 
 def _frames(content: mmap.mmap) -> Iterator[tuple[list[Record], int]]:
@@ -219,14 +220,6 @@ def _write(descriptor: int, data: bytes, at: int) -> int:
         written = os.pwrite(descriptor, rest, at)
         rest, at = rest[written:], at + written
     return len(data)
-
-
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _unusable(path: Path, cause: OSError) -> Unavailable:

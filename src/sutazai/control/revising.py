@@ -71,35 +71,16 @@ class Reviser:
     async def restore(self, number: int, asked: Restoration) -> FleetPlan:
         """Makes what revision ``number`` declared the next revision, as `apply` does."""
         revision = await self.get(number)
-        return await self.apply(
-            Application(
-                fleet=revision.spec,
-                codes=revision.codes,
-                file=revision.file,
-                author=asked.author,
-                reason=asked.reason or f"back to revision {number}",
-                now=asked.now,
-                dry_run=asked.dry_run,
-            )
-        )
+        reason = asked.reason or f"back to revision {number}"
+        return await self.apply(_again(revision, asked.model_copy(update={"reason": reason})))
 
     async def put_back(self, number: int, reason: str) -> None:
         """A rollout has gone back: what revision ``number`` declared is in force again."""
         async with self._one_at_a_time:
             present, revision = await self._present(), await self.get(number)
             fleet = Fleet.model_validate(revision.spec)
-            draft = _draft(
-                present,
-                Application(
-                    fleet=revision.spec,
-                    codes=revision.codes,
-                    file=revision.file,
-                    author="rollout",
-                    reason=reason,
-                ),
-                fleet,
-            )
-            await self._record(draft, fleet)
+            asked = _again(revision, Restoration(author="rollout", reason=reason))
+            await self._record(_draft(present, asked, fleet), fleet)
 
     async def apply(self, asked: Application) -> FleetPlan:
         """Makes a fleet the next revision, and has control start anew with it.
@@ -161,6 +142,12 @@ class Reviser:
     def _versions(self, revision: Revision) -> Mapping[str, str]:
         fleet = Fleet.model_validate(revision.spec)
         return self._reconciler.versions(fleet, revision.codes, base_of(revision.file))
+
+
+def _again(revision: Revision, asked: Restoration) -> Application:
+    """That what ``revision`` declared is to be the next one, as ``asked``."""
+    declared = {"fleet": revision.spec, "codes": revision.codes, "file": revision.file}
+    return Application(**declared, **dict(asked))
 
 
 def _fleet(asked: Application) -> Fleet:

@@ -21,7 +21,7 @@ from sutazai.control.rollouts.guarding import Guarding
 from sutazai.control.rollouts.observing import World, copies, kept, settled
 from sutazai.control.settings import Settings
 from sutazai.fleet.errors import SutazaiError
-from sutazai.fleet.rollouts import GOES_BACK, RolloutState, Step, Verdict
+from sutazai.fleet.rollouts import GOES_BACK, RolloutState, Step
 from sutazai.gateway.stats import GatewayStats
 from sutazai.rollout.evidence.asking import Judge
 from sutazai.rollout.machine import (
@@ -125,7 +125,7 @@ class Driver:
         world, stats = await self._world()
         await self._offer(state, (world, stats), before)
         if self._offered is not None and stats is not None:
-            self._checks = await self._preflight(stats)
+            self._checks = self._preflight(stats)
         seen = self._observation(state, world, stats)
         after, decisions = decide(state, seen)
         if after.step is Step.ROLLED_BACK:
@@ -160,8 +160,7 @@ class Driver:
     def _observation(
         self, state: RolloutState, world: World, stats: GatewayStats | None
     ) -> Observation:
-        has_llm = stats is not None and any(one.available for one in stats.backends)
-        self._gathering.look(state, world, time.monotonic(), llm=has_llm)
+        self._gathering.look(state, world, time.monotonic(), llm=_has_llm(stats))
         return Observation(
             now=time.time(),
             copies=copies(state, world),
@@ -197,12 +196,11 @@ class Driver:
         turned = offered is not None and offered.arms.doors == arms.doors
         return arms if turned and self._routed(stats) is not None else kept(arms, state, world)
 
-    async def _preflight(self, stats: GatewayStats) -> Preflight:
+    def _preflight(self, stats: GatewayStats) -> Preflight:
         """What is done beforehand. The way back is rehearsed by routing everything to blue once,
         as it is on the way back, and hearing the gateway confirm it."""
-        has_llm = any(one.available for one in stats.backends)
         return Preflight(
-            backends=Check.GOOD if has_llm else Check.WAITING,
+            backends=Check.GOOD if _has_llm(stats) else Check.WAITING,
             baselines=Check.GOOD,
             backup=self._checks.backup,
             rehearsal=Check.GOOD if self._routed(stats) is not None else Check.WAITING,
@@ -249,7 +247,7 @@ class Driver:
         self._desk.judgement = found
         self._judged = Judged(
             window=asked.window,
-            verdict=Verdict(found.verdict.value),
+            verdict=found.verdict,
             seconds=asked.seconds,
             words=found.reason,
         )
@@ -277,3 +275,7 @@ class Driver:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
         await self._judge.close()
+
+
+def _has_llm(stats: GatewayStats | None) -> bool:
+    return stats is not None and any(one.available for one in stats.backends)

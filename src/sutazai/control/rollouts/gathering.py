@@ -9,7 +9,7 @@ from sutazai.control.rollouts.arms import unit_of
 from sutazai.control.rollouts.observing import World
 from sutazai.fleet.arms import ArmCounts
 from sutazai.fleet.rollouts import Arm, RolloutState
-from sutazai.fleet.status import Level, UnitStatus
+from sutazai.fleet.status import UnitStatus
 from sutazai.rollout.evidence.delivered import (
     SLICES_MOST,
     Delivered,
@@ -24,7 +24,6 @@ from sutazai.rollout.evidence.tallies import Latencies, Moments, Tally
 SLICES = 60
 """Slices that the time of a window makes, as long as none is shorter than a second."""
 SHORTEST = 1.0
-_SHORT_OF_MEMORY = (Level.CRITICAL, Level.EMERGENCY)
 
 
 @dataclass(frozen=True)
@@ -109,8 +108,7 @@ def _marked(world: World, now: float) -> _Mark | None:
 
 
 def _troubles(world: World, *, llm: bool) -> tuple[Trouble, ...]:
-    pressed = world.host is not None and world.host.pressure.level in _SHORT_OF_MEMORY
-    found = ((Trouble.LLM_DOWN, not llm), (Trouble.HOST_PRESSURE, pressed))
+    found = ((Trouble.LLM_DOWN, not llm), (Trouble.HOST_PRESSURE, world.short_of_memory))
     return tuple(trouble for trouble, there in found if there)
 
 

@@ -11,14 +11,13 @@ from sutazai.control.rollouts.observing import World
 from sutazai.fleet.arms import ArmCounts
 from sutazai.fleet.rollout_criteria import RolloutCriteria
 from sutazai.fleet.rollouts import Arm, RolloutState
-from sutazai.fleet.status import Exit, Level, UnitStatus
+from sutazai.fleet.status import Exit, UnitStatus
 from sutazai.gateway.stats import GatewayStats
 from sutazai.rollout.evidence.tallies import Tally
 from sutazai.rollout.guards import Cause, Sight, Signs, alarms
 from sutazai.rollout.machine import Tripped
 
 MINUTE = 60.0
-_SHORT_OF_MEMORY = (Level.CRITICAL, Level.EMERGENCY)
 
 
 @dataclass(frozen=True)
@@ -55,13 +54,10 @@ class Guarding:
             {unit.name: unit.restarts for unit in world.host.units},
         )
         self._remember(latest)
-        sight = self._sight(state, world, latest)
         has_llm = any(one.available for one in stats.backends) or not stats.backends
+        green, blue = self._signs(state, world, latest)
         sight = Sight(
-            green=sight.green,
-            blue=sight.blue,
-            llm_down=not has_llm,
-            host_pressure=world.host.pressure.level in _SHORT_OF_MEMORY,
+            green=green, blue=blue, llm_down=not has_llm, host_pressure=world.short_of_memory
         )
         found = alarms(self._criteria, sight)
         return tuple(Tripped(str(each), each.cause is Cause.ENVIRONMENT) for each in found)
@@ -74,7 +70,10 @@ class Guarding:
         while looks[0].at < latest.at - MINUTE:
             looks.popleft()
 
-    def _sight(self, state: RolloutState, world: World, latest: _Look) -> Sight:
+    def _signs(
+        self, state: RolloutState, world: World, latest: _Look
+    ) -> tuple[dict[str, Signs], dict[str, Signs]]:
+        """What green and the old version beside it did, by agent."""
         units, first = world.units, self._looks[0]
         old = Arm.BASELINE if state.split else Arm.BLUE
 
@@ -83,10 +82,8 @@ class Guarding:
             return _signs(units.get(name), latest, first, name)
 
         watched = [agent for agent in state.agents if agent in state.green]
-        return Sight(
-            green={agent: signs(agent, Arm.GREEN) for agent in watched},
-            blue={agent: signs(agent, old) for agent in watched},
-        )
+        green = {agent: signs(agent, Arm.GREEN) for agent in watched}
+        return green, {agent: signs(agent, old) for agent in watched}
 
 
 def _signs(unit: UnitStatus | None, latest: _Look, first: _Look, name: str) -> Signs:

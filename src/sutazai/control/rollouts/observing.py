@@ -9,7 +9,7 @@ from sutazai.control.rollouts.arms import Arms, ArmUnit, Side, runs_twice, unit_
 from sutazai.fleet.arms import ArmsSeen
 from sutazai.fleet.rollouts import Arm, RolloutState
 from sutazai.fleet.spec import Agent
-from sutazai.fleet.status import HostStatus, State, UnitStatus
+from sutazai.fleet.status import HostStatus, Level, State, UnitStatus
 from sutazai.rollout.machine import Copy, Health
 
 _HEALTH = {
@@ -25,6 +25,7 @@ _HEALTH = {
 }
 
 
+_SHORT = (Level.CRITICAL, Level.EMERGENCY)
 _OF_THEIR_OWN = (Arm.GREEN, Arm.BASELINE)
 """Arms that are units beside the agent's."""
 
@@ -45,6 +46,11 @@ class World:
     @property
     def units(self) -> dict[str, UnitStatus]:
         return {unit.name: unit for unit in self.host.units} if self.host else {}
+
+    @property
+    def short_of_memory(self) -> bool:
+        """Whether the host takes memory away from agents that run."""
+        return self.host is not None and self.host.pressure.level in _SHORT
 
 
 def health_of(unit: UnitStatus | None) -> Health:
