@@ -66,7 +66,7 @@ class Machine:
         return next(unit for unit in (await self.status()).units if unit.name == name)
 
     async def until(
-        self, name: str, holds: Callable[[UnitStatus], bool], within: float = 15
+        self, name: str, holds: Callable[[UnitStatus], bool], within: float = 60
     ) -> UnitStatus:
         """The unit as soon as ``holds`` of it; survives a host that is away for a moment."""
         async with asyncio.timeout(within):
@@ -102,7 +102,7 @@ async def machine(host: str = HOST) -> AsyncIterator[Machine]:
     try:
         async with Client() as client:
             one = Machine(places, client, keeper)
-            async with asyncio.timeout(15):
+            async with asyncio.timeout(60):
                 while not await one.answers():
                     await asyncio.sleep(0.01)
             yield one
@@ -139,7 +139,7 @@ def agent(name: str, entry: str | None = None, **changes: Any) -> DesiredUnit:
             "runtime": Runtime.PYTHON,
             "entry": entry,
             "options": {"agent": name},
-            "probe": Probe(path="/health", interval=0.2, timeout=1.0, failures=2, grace=5.0),
+            "probe": Probe(path="/health", interval=0.2, timeout=10.0, failures=3, grace=60.0),
             "temperature": Temperature.HOT,
             "stop_timeout": 2.0,
             **changes,
@@ -155,6 +155,6 @@ def command(name: str, *words: str, **changes: Any) -> DesiredUnit:
         runtime=Runtime.COMMAND,
         command=words,
         options={},
-        probe=changes.pop("probe", Probe(interval=0.2, grace=5.0)),
+        probe=changes.pop("probe", Probe(interval=0.2, grace=60.0)),
         **changes,
     )

@@ -53,13 +53,13 @@ async def test_an_idle_program_stands_still_and_goes_on_as_the_same_process(one:
     await one.want(warm())
     async with gateway(one, "web") as house:
         assert (await house.get("/agents/web/", key=KEY)).status == 200
-        frozen = await one.until("web", is_frozen, within=30)
+        frozen = await one.until("web", is_frozen)
         assert frozen.state is State.ASLEEP
         assert "stands still" in frozen.reason
         pid = frozen.instances[0].pid
         assert process_state(pid) == "T"
         assert (await house.get("/agents/web/", key=KEY)).status == 200
-        again = await one.until("web", is_frozen, within=30)
+        again = await one.until("web", is_frozen)
         assert again.instances[0].pid == pid
         assert again.restarts == 0
 
@@ -68,11 +68,11 @@ async def test_a_frozen_program_ends_politely_when_it_is_stopped_or_replaced(one
     await one.want(warm(stop_timeout=60.0))
     async with gateway(one, "web") as house:
         assert (await house.get("/agents/web/", key=KEY)).status == 200
-        await one.until("web", is_frozen, within=30)
+        await one.until("web", is_frozen)
         await one.want(warm(stop_timeout=60.0, version="2"))
         await one.until("web", lambda unit: not unit.instances)
         assert (await house.get("/agents/web/", key=KEY)).status == 200
-        await one.until("web", is_frozen, within=30)
+        await one.until("web", is_frozen)
         await one.call("POST", "/units/web/stop")
         await one.until("web", lambda unit: unit.state is State.STOPPED)
 
@@ -81,7 +81,7 @@ async def test_a_new_host_lets_a_frozen_program_go_on(one: Machine) -> None:
     await one.want(warm())
     async with gateway(one, "web") as house:
         assert (await house.get("/agents/web/", key=KEY)).status == 200
-        frozen = await one.until("web", is_frozen, within=30)
+        frozen = await one.until("web", is_frozen)
         await one.kill_host()
         await one.until("web", lambda unit: unit.state is State.HEALTHY)
         assert (await house.get("/agents/web/", key=KEY)).status == 200

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sutazai.fleet.drift import InstanceHeld
+from sutazai.fleet.drift import HostHeld, InstanceHeld
 from sutazai.fleet.status import State, UnitStatus
 from tests.host.machine import Machine, agent, command, machine
 
@@ -32,9 +32,12 @@ def secret(tmp_path: Path) -> Path:
     return path
 
 
+async def told(one: Machine) -> HostHeld:
+    return HostHeld.model_validate(await one.call("GET", "/held"))
+
+
 async def held(one: Machine, name: str) -> list[InstanceHeld]:
-    told = [InstanceHeld.model_validate(each) for each in await one.call("GET", "/held")]
-    return [each for each in told if each.unit == name]
+    return [each for each in (await told(one)).instances if each.unit == name]
 
 
 def healthy(unit: UnitStatus) -> bool:
@@ -77,10 +80,33 @@ async def test_limits_in_force_are_told(one: Machine) -> None:
     await one.want(command("tea", *SLEEPS, memory_limit=256 * MIB, cpu=2.0))
     await one.until("tea", healthy)
     status = await one.status()
-    (told,) = await held(one, "tea")
-    assert told.grouped == (status.limits != "accounting")
-    assert told.memory in ((256 * MIB,) if told.grouped else (None,))
-    assert told.cores in ((2.0,) if status.caps_cpu else (None,))
+    (tea,) = await held(one, "tea")
+    assert tea.grouped == (status.limits != "accounting")
+    assert tea.memory in ((256 * MIB,) if tea.grouped else (None,))
+    assert tea.cores in ((2.0,) if status.caps_cpu else (None,))
+
+
+async def test_who_sleeps_is_told_by_version_alone(one: Machine) -> None:
+    await one.want(
+        command("tea", *SLEEPS), agent("coffee", "sutazai.agent.role:RoleAgent", temperature="warm")
+    )
+    unit = await one.until("tea", healthy)
+
+    seen = await told(one)
+
+    assert seen.told.keys() == {"tea", "coffee"}
+    assert [each.unit for each in seen.instances if not each.plane] == ["tea"]
+    assert unit.instances[0].pid in seen.pids
+
+    await one.call("POST", "/units/coffee/wake")
+    assert (await held(one, "coffee"))[0].version == seen.told["coffee"]
+
+
+async def test_what_ends_is_not_told(one: Machine) -> None:
+    await one.want(command("tea", *SLEEPS))
+    await one.until("tea", healthy)
+    await one.call("POST", "/units/tea/stop")
+    assert not await held(one, "tea")
 
 
 async def test_one_instance_of_several_can_be_restarted(one: Machine) -> None:

@@ -308,7 +308,7 @@ class TestGpus:
     async def test_a_tool_that_hangs_is_ended(self, tools: Path, tmp_path: Path) -> None:
         self._tool(tools, "nvidia-smi", f"echo $$ > {tmp_path}/pid; exec sleep 60")
 
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             assert await read_gpus(tmp_path, path=str(tools)) == ()
 
         pid = int((tmp_path / "pid").read_text())

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from sutazai.fleet.status import State
 from sutazai.host.machine.cpus import read_busy
 from sutazai.wire import Address
-from tests.host.machine import Machine, command, machine
+from tests.host.machine import Machine, agent, command, machine
 
 BUSY = "import time\nwhile time.process_time() < 0.3: pass\ntime.sleep(600)"
 
@@ -32,7 +33,7 @@ async def told(here: Machine) -> Told:
 
 
 async def until_told(here: Machine, name: str, of: str, least: float) -> Told:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while (found := await told(here)).get((name, of), -1.0) < least:
             await asyncio.sleep(0.1)
     return found
@@ -60,6 +61,29 @@ async def test_a_host_tells_what_its_units_take() -> None:
         os.kill((await here.unit("worker")).instances[0].pid, signal.SIGKILL)
         after = await until_told(here, "sutazai_service_restarts_total", "worker", 1)
         assert after["sutazai_service_cpu_seconds_total", "worker"] >= 0.3
+
+
+async def test_what_slept_and_slept_again_is_counted_on() -> None:
+    async with machine() as here:
+        await here.want(
+            agent("tea", "sutazai.agent.role:RoleAgent", temperature="warm", idle_after=0.2),
+            agent("coffee", "sutazai.agent.role:RoleAgent", temperature="warm"),
+        )
+        before = await told(here)
+        assert before["sutazai_agents", "asleep"] == 2
+        assert before["sutazai_agent_memory_bytes", "tea"] == 0
+        assert ("sutazai_agent_up", "tea") not in before  # nobody wants it
+
+        await here.call("POST", "/units/tea/wake")
+        awake = await until_told(here, "sutazai_agent_up", "tea", 1)
+        assert awake["sutazai_agent_memory_bytes", "tea"] > 0
+        await here.until("tea", lambda unit: unit.state is State.ASLEEP and not unit.instances)
+
+        after = await told(here)
+        assert after["sutazai_agents", "asleep"] == 2
+        assert after["sutazai_agent_memory_bytes", "tea"] == 0
+        assert after["sutazai_agent_cpu_seconds_total", "tea"] > 0
+        assert after["sutazai_agent_cpu_seconds_total", "coffee"] == 0
 
 
 async def test_who_asks_at_once_is_told_the_same() -> None:

@@ -114,7 +114,7 @@ async def test_a_missing_program_is_not_installed_rather_than_failing(one: Machi
 async def test_an_instance_that_does_not_answer_is_replaced(
     one: Machine, authors_folder: str
 ) -> None:
-    probe = Probe(path="/health", interval=0.1, timeout=0.2, failures=2, grace=5.0)
+    probe = Probe(path="/health", interval=0.1, timeout=0.2, failures=2, grace=60.0)
     await one.want(
         agent("frozen", "authored:Frozen", directory=authors_folder, probe=probe, stop_timeout=0.3)
     )
@@ -144,7 +144,7 @@ async def test_a_thousand_callers_wake_one_instance(one: Machine) -> None:
 async def test_waking_what_cannot_start_is_told_the_reason(one: Machine) -> None:
     await one.want(
         command("brittle", "sh", "-c", "echo no; exit 3", temperature=Temperature.COLD).model_copy(
-            update={"probe": Probe(path="/health", grace=5.0)}
+            update={"probe": Probe(path="/health", grace=60.0)}
         )
     )
     with pytest.raises(Unavailable, match="exited with status 3"):
@@ -191,7 +191,7 @@ async def test_what_is_no_longer_declared_ends_and_is_forgotten(one: Machine) ->
     await one.want(agent("echo"), agent("other"))
     await one.until("echo", healthy)
     await one.want(agent("other"))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while [unit.name for unit in (await one.status()).units] != ["other"]:
             await asyncio.sleep(0.02)
 
@@ -224,13 +224,23 @@ async def test_a_new_host_adopts_what_runs_and_notices_what_ended_meanwhile(
 async def test_killing_the_zygote_kills_no_instance(one: Machine) -> None:
     await one.want(agent("echo"))
     echo = await one.until("echo", healthy)
-    for process in Path("/proc").glob("[0-9]*/comm"):
-        parent = process.with_name("stat").read_text().rpartition(")")[2].split()[1]
-        if process.read_text().strip() == "zygote" and int(parent) == (await one.status()).pid:
-            os.kill(int(process.parent.name), signal.SIGKILL)
+    for zygote in zygotes_of((await one.status()).pid):
+        os.kill(zygote, signal.SIGKILL)
     await one.want(agent("echo"), agent("late"))
     await one.until("late", healthy)
     assert pid_of(await one.unit("echo")) == pid_of(echo)
+
+
+def zygotes_of(host: int) -> list[int]:
+    found = []
+    for process in Path("/proc").glob("[0-9]*/comm"):
+        try:
+            parent = process.with_name("stat").read_text().rpartition(")")[2].split()[1]
+            if process.read_text().strip() == "zygote" and int(parent) == host:
+                found.append(int(process.parent.name))
+        except OSError:  # it ended meanwhile
+            continue
+    return found
 
 
 async def test_a_crash_loop_ends_in_failed_with_its_reason(one: Machine) -> None:
@@ -250,7 +260,7 @@ async def test_the_end_of_a_program_takes_its_children_along(one: Machine, tmp_p
     await one.until("parent", lambda unit: healthy(unit) and child.exists())
     await one.call("POST", "/units/parent/stop")
     await one.until("parent", lambda unit: unit.state is State.STOPPED)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while Path(f"/proc/{child.read_text().strip()}").exists():
             await asyncio.sleep(0.02)
 

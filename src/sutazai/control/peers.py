@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from sutazai.fleet.arms import ArmsSeen
 from sutazai.fleet.desired import Desired
-from sutazai.fleet.drift import BackendHeld, InstanceHeld
+from sutazai.fleet.drift import BackendHeld, HostHeld
 from sutazai.fleet.errors import BadPeer
 from sutazai.fleet.routes import Routes
 from sutazai.fleet.status import HostStatus, UnitStatus
@@ -76,9 +76,9 @@ class HostPeer(Peer):
         """`start`, `stop` or `restart` of one unit. Raises NotFound."""
         return self._shaped(UnitStatus, await self.call("POST", f"/units/{unit}/{verb}"))
 
-    async def held(self) -> list[InstanceHeld]:
-        """What its instances really run under."""
-        return [self._shaped(InstanceHeld, each) for each in await self.call("GET", "/held")]
+    async def held(self) -> HostHeld:
+        """What it was told, and what its instances really run under."""
+        return self._shaped(HostHeld, await self.call("GET", "/held"))
 
     async def renew(self, unit: str, instance: str) -> None:
         """Ends one instance politely; a new one takes its place. Raises NotFound."""

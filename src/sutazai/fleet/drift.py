@@ -97,20 +97,38 @@ class Drift(Spec):
 class InstanceHeld(Shape):
     """What one instance really runs under, as its host sees it.
 
-    ``memory`` is bytes and ``cores`` how many it may keep busy, both None for all there are; they
-    say something only where it is ``grouped``, in a control group of its own. ``variables`` is how
-    many of its declared ones could be compared, ``differing`` says by name how they are otherwise
-    (never their values), and ``why`` why some could not be compared.
+    One of the house's own processes is a ``plane``. One that is ``starting`` had no good health
+    check yet. ``memory`` is bytes and ``cores`` how many it may keep busy, both None for all there
+    are; they say something only where it is ``grouped``, in a control group of its own.
+    ``variables`` is how many of its declared ones could be compared, ``differing`` says by name how
+    they are otherwise (never their values), and ``why`` why some could not be compared.
     """
 
     unit: str
     instance: str
+    version: str
+    plane: bool = False
+    starting: bool = False
     grouped: bool = False
     memory: int | None = None
     cores: float | None = None
     variables: int = 0
     differing: dict[str, str] = Field(default_factory=dict)
     why: str = ""
+
+
+class HostHeld(Shape):
+    """What a host was told, and what really runs.
+
+    ``told`` are the versions of the units that it was told to run. ``pids`` are the processes from
+    which all others of the fleet come, ``instances`` those that are neither ending nor frozen nor
+    somebody else's. ``caps_cpu`` is whether instances can be held to a part of a core.
+    """
+
+    told: dict[str, str]
+    pids: frozenset[int]
+    caps_cpu: bool
+    instances: tuple[InstanceHeld, ...] = ()
 
 
 class BackendSetting(Shape):

@@ -4,9 +4,9 @@ what another user's processes hold stays unknown then. Elsewhere than on Linux n
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import re
+import socket
 import sys
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
@@ -20,6 +20,9 @@ Endpoint = tuple[str, int]
 
 _SOCKET = re.compile(r"socket:\[([0-9]+)\]")
 _TABLES = ("net/tcp", "net/tcp6")
+_FAMILIES = {4: socket.AF_INET, 16: socket.AF_INET6}
+"""By the length of an address."""
+_MAPPED = bytes.fromhex("00000000000000000000ffff")
 
 
 class State(StrEnum):
@@ -53,10 +56,13 @@ def read_sockets(ports: Collection[int], proc: Path = PROC) -> list[Socket]:
 
 def parse_sockets(table: str, ports: Collection[int]) -> Iterator[Socket]:
     """The sockets in ``table`` (`/proc/net/tcp` or `tcp6`) with one of ``ports`` at either end."""
-    marks = tuple(f":{port:04X} " for port in ports)
+    wanted = {f"{port:04X}" for port in ports}
     for line in table.splitlines()[1:]:
-        if any(mark in line for mark in marks) and (socket := _parsed(line.split())):
-            yield socket
+        words = line.split()
+        if wanted.isdisjoint(word[-4:] for word in words[1:3]):
+            continue
+        if (found := _parsed(words)) is not None:
+            yield found
 
 
 def holders(inodes: Collection[str], processes: Iterable[int], proc: Path = PROC) -> dict[str, int]:
@@ -124,13 +130,14 @@ def _endpoint(text: str) -> Endpoint | None:
     address, _, port = text.partition(":")
     try:
         packed, number = bytes.fromhex(address), int(port, 16)
-        step = -1 if sys.byteorder == "little" else 1
-        words = (packed[start : start + 4][::step] for start in range(0, len(packed), 4))
-        found = ipaddress.ip_address(b"".join(words))
     except ValueError:
         return None
+    step = -1 if sys.byteorder == "little" else 1
+    told = b"".join(packed[start : start + 4][::step] for start in range(0, len(packed), 4))
     # A server that listens on IPv6 sees those who call by IPv4 as ::ffff:127.0.0.1.
-    return str(getattr(found, "ipv4_mapped", None) or found), number
+    told = told.removeprefix(_MAPPED)
+    family = _FAMILIES.get(len(told))
+    return None if family is None else (socket.inet_ntop(family, told), number)
 
 
 def _entries(folder: Path) -> list[str]:

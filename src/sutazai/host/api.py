@@ -78,13 +78,17 @@ class HostApi:
         return json_response({"revision": self._supervisor.desired.revision})
 
     async def _status(self, request: Request) -> Response:
-        """All units, or those that `unit` names or that are in one of `states`."""
-        states = request.query.get("states")
+        """All units, or those that `unit` names or that are in one of `states`.
+
+        Of a part of them it is not told how they are isolated.
+        """
+        states, name = request.query.get("states"), request.query.get("unit")
         units = await self._supervisor.statuses(
             memory=request.query.get("memory") == "1",
             states=None if states is None else states.split(","),
-            name=request.query.get("unit"),
+            name=name,
         )
+        whole = states is None and name is None
         status = HostStatus(
             pid=os.getpid(),
             revision=self._supervisor.desired.revision,
@@ -95,7 +99,7 @@ class HostApi:
             caps_cpu=self._limits.caps_cpu,
             throttle=self._supervisor.throttle,
             pressure=self._pressure(),
-            isolation=await self._isolation(units),
+            isolation=await self._isolation(units) if whole else IsolationStatus(),
         )
         return _model(status)
 

@@ -200,7 +200,9 @@ def _api(house: House, emergency: Emergency) -> HostApi:
         pressure=house.watch.status,
         emergency=emergency,
         metrics=HostMetrics(house.supervisor, house.desk, house.watch.status),
-        inspection=Inspection(house.supervisor),
+        inspection=Inspection(
+            house.supervisor, keeper=os.getppid(), caps_cpu=house.limits.caps_cpu
+        ),
     )
 
 

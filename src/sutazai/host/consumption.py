@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Container, Iterable, Mapping
 from dataclasses import dataclass
 
 from sutazai.host.instances.instance import Instance
@@ -15,7 +15,7 @@ from sutazai.host.memory import proportional
 from sutazai.host.units.unit import Unit
 
 BREATH = 20
-"""Units after which the event loop may do something else."""
+"""Instances after which the event loop may do something else."""
 
 FRESH = 60.0
 """Seconds for which a measured PSS is good."""
@@ -32,6 +32,10 @@ class Taken:
     cpu: float
 
 
+NOTHING = Taken(0, 0.0)
+"""What a unit took that never had an instance."""
+
+
 class Consumption:
     """Looks at units now and then, and remembers what ended in between."""
 
@@ -41,23 +45,23 @@ class Consumption:
         self._pss: dict[str, tuple[float, int]] = {}
         self._one_at_a_time = asyncio.Lock()
 
-    async def look(self, units: Collection[Unit]) -> Mapping[str, Taken]:
-        """What each unit took, by name."""
+    async def look(self, awake: Iterable[Unit], names: Container[str]) -> Mapping[str, Taken]:
+        """What each unit took that took anything, by name; ``names`` are those of all units."""
         async with self._one_at_a_time:
-            usages = await _usages(units)
-            self._count(units, usages)
+            usages = await _usages(awake)
+            self._count(names, usages)
             await self._measure([one for one, usage in usages.items() if usage.memory is None])
-            return {unit.spec.name: self._taken(unit, usages) for unit in units}
+            asleep = {name: Taken(0, seconds) for name, seconds in self._ended.items()}
+            return asleep | {unit.spec.name: self._taken(unit, usages) for unit in awake}
 
-    def _count(self, units: Collection[Unit], usages: Mapping[Instance, Usage]) -> None:
+    def _count(self, names: Container[str], usages: Mapping[Instance, Usage]) -> None:
         """Those that are gone leave to their unit what they had taken."""
-        names = {unit.spec.name for unit in units}
         running = {one.name: (one.unit.name, usage.cpu or 0.0) for one, usage in usages.items()}
         for name, (unit, seconds) in self._running.items():
             if name not in running:
                 self._ended[unit] += seconds
         self._running = running
-        for gone in self._ended.keys() - names:
+        for gone in [name for name in self._ended if name not in names]:
             del self._ended[gone]
 
     async def _measure(self, instances: Collection[Instance]) -> None:
@@ -74,7 +78,7 @@ class Consumption:
         memory = [held for one in unit.instances if (held := self._held(one, usages)) is not None]
         running = sum((usages[one].cpu or 0.0) for one in unit.instances if one in usages)
         known = bool(memory) or not unit.instances
-        return Taken(sum(memory) if known else None, self._ended[unit.spec.name] + running)
+        return Taken(sum(memory) if known else None, self._ended.get(unit.spec.name, 0.0) + running)
 
     def _held(self, one: Instance, usages: Mapping[Instance, Usage]) -> int | None:
         usage = usages.get(one)
@@ -83,10 +87,10 @@ class Consumption:
         return self._pss[one.name][1] if one.name in self._pss else None
 
 
-async def _usages(units: Collection[Unit]) -> dict[Instance, Usage]:
+async def _usages(units: Iterable[Unit]) -> dict[Instance, Usage]:
     found = {}
-    for number, unit in enumerate(units):
+    for number, one in enumerate(one for unit in units for one in unit.instances):
         if number % BREATH == 0:
             await asyncio.sleep(0)
-        found.update({one: one.usage() or Usage() for one in unit.instances})
+        found[one] = one.usage() or Usage()
     return found

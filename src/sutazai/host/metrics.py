@@ -8,25 +8,24 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
 
 from sutazai.fleet.desired import Kind
-from sutazai.fleet.labelling import labelled
 from sutazai.fleet.spec import Pool
 from sutazai.fleet.status import Level, PressureStatus, State
 from sutazai.host.admission.desk import Desk
-from sutazai.host.consumption import Consumption, Taken
+from sutazai.host.consumption import NOTHING, Consumption, Taken
 from sutazai.host.instances.ports import FIRST, LAST
 from sutazai.host.machine.cgroups import read_groups
 from sutazai.host.machine.cpus import read_busy
 from sutazai.host.machine.facts import Memory
 from sutazai.host.machine.reading import ROOT, read_memory, stalled
+from sutazai.host.register import Place, Register, UnitFigures, register_of
 from sutazai.host.units.supervisor import Supervisor
-from sutazai.host.units.unit import Unit
 from sutazai.wire import Request, Response, Router
 from sutazai.wire.exposition import (
     CONTENT_TYPE,
@@ -40,34 +39,9 @@ from sutazai.wire.exposition import (
 )
 from sutazai.wire.process import own_families
 
-UP = (State.HEALTHY, State.EXTERNAL)
-DOWN = (State.WAITING, State.STARTING, State.UNHEALTHY, State.BACKING_OFF, State.FAILED)
-"""Due to be up, and not. Other states are neither: nobody wants these units now."""
-
 LEVELS = tuple(Level)
 PORTS = range(FIRST, LAST + 1)
 LOOPBACK = "http://127.0.0.1:"
-
-
-@dataclass(frozen=True, slots=True)
-class UnitFigures:
-    """One unit, or several under one label: ``up`` counts those that are, None where none is due;
-    ``memory`` in bytes, ``cpu`` in seconds."""
-
-    label: str
-    up: int | None = None
-    memory: int | None = None
-    cpu: float = 0.0
-    restarts: int = 0
-
-    def __add__(self, other: UnitFigures) -> UnitFigures:
-        return UnitFigures(
-            self.label,
-            _sum(self.up, other.up),
-            _sum(self.memory, other.memory),
-            self.cpu + other.cpu,
-            self.restarts + other.restarts,
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,8 +52,8 @@ class MachineFigures:
     used, reserved and there, None where it has no bound.
     """
 
-    agents: Mapping[tuple[str, str, str], int]
-    services: Mapping[str, int]
+    agents: Mapping[Place, int]
+    services: Mapping[State, int]
     pools: Mapping[str, tuple[int, int, int | None]]
     cores: Mapping[str, float]
     memory: Memory
@@ -110,6 +84,7 @@ class HostMetrics:
         self._root = root
         self._groups = read_groups(root)
         self._consumption = Consumption()
+        self._register: tuple[tuple[int, int], Register] | None = None
 
     def serve(self, router: Router) -> None:
         """Adds its endpoint to ``router``."""
@@ -123,22 +98,31 @@ class HostMetrics:
         return Response(200, [("content-type", CONTENT_TYPE)], b"".join(pieces))
 
     async def _families(self) -> Iterator[bytes]:
-        units = self._supervisor.units
-        taken = await self._consumption.look(units)
+        register = self._registered()
+        awake = self._supervisor.awake
+        taken = await self._consumption.look(awake, self._supervisor.names)
         return chain(
-            families(MACHINE, [self._machine(units, taken)]),
-            *(families(UNITS[kind], figures_of(kind, units, taken)) for kind in Kind),
+            families(MACHINE, [self._machine(register, taken)]),
+            *(families(UNITS[kind], register.figures(kind, awake, taken)) for kind in Kind),
             own_families("host"),
         )
 
-    def _machine(self, units: Sequence[Unit], taken: Mapping[str, Taken]) -> MachineFigures:
-        agents = [unit for unit in units if unit.spec.kind is Kind.AGENT]
+    def _registered(self) -> Register:
+        """What is declared; put together anew where that changed."""
+        units = self._supervisor.units
+        mark = self._supervisor.desired.revision, len(units)
+        if self._register is None or self._register[0] != mark:
+            self._register = mark, register_of(unit.spec for unit in units)
+        return self._register[1]
+
+    def _machine(self, register: Register, taken: Mapping[str, Taken]) -> MachineFigures:
+        awake = self._supervisor.awake
         used: Counter[Pool] = Counter()
-        for unit in units:
-            used[unit.spec.pool] += taken[unit.spec.name].memory or 0
+        for unit in awake:
+            used[unit.spec.pool] += taken.get(unit.spec.name, NOTHING).memory or 0
         return MachineFigures(
-            agents=Counter((unit.state, unit.spec.temperature, unit.spec.pool) for unit in agents),
-            services=Counter(unit.state for unit in units if unit.spec.kind is Kind.SERVICE),
+            agents=register.agents(awake),
+            services=register.services(awake),
             pools={pool: (used[pool], *held) for pool, held in self._desk.pools.items()},
             cores=read_busy(self._root),
             memory=read_memory(self._root, self._groups),
@@ -148,31 +132,8 @@ class HostMetrics:
                 for what in ("cpu", "memory", "io")
             },
             waiting=self._desk.waiting,
-            ports=sum(_port(one.record.address) in PORTS for u in units for one in u.instances),
+            ports=sum(_port(one.record.address) in PORTS for u in awake for one in u.instances),
         )
-
-
-def figures_of(kind: Kind, units: Iterable[Unit], taken: Mapping[str, Taken]) -> list[UnitFigures]:
-    """The figures of the units of one kind, by label."""
-    found = {unit.spec.name: unit for unit in units if unit.spec.kind is kind}
-    told = labelled({name: unit.spec.group for name, unit in found.items()})
-    by_label: dict[str, UnitFigures] = {}
-    for name, unit in found.items():
-        what, value = told[name]
-        label = labels(**{kind.value if what == "agent" else what: value})
-        figures = _figures(label, unit, taken[name])
-        by_label[label] = by_label[label] + figures if label in by_label else figures
-    return list(by_label.values())
-
-
-def _figures(label: str, unit: Unit, taken: Taken) -> UnitFigures:
-    state = unit.state
-    up = int(state in UP) if state in UP + DOWN else None
-    return UnitFigures(label, up, taken.memory, taken.cpu, unit.restarts)
-
-
-def _sum(one: int | None, other: int | None) -> int | None:
-    return (one or 0) + (other or 0) if one is not None or other is not None else None
 
 
 def _port(address: str | None) -> int:

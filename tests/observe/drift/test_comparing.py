@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from sutazai.fleet.desired import DesiredUnit, Kind
-from sutazai.fleet.drift import BackendHeld, BackendSetting, InstanceHeld
-from sutazai.fleet.spec import MIB, Runtime, Temperature
-from sutazai.fleet.status import InstanceStatus, State, UnitStatus
+from sutazai.fleet.drift import BackendHeld, BackendSetting, HostHeld, InstanceHeld
+from sutazai.fleet.spec import MIB, Runtime
 from sutazai.observe.drift.accepted import code_look, model_look, remembered
 from sutazai.observe.drift.facts import Fact, Look
 from sutazai.observe.drift.instances import environment_look, limits_look
@@ -20,21 +19,13 @@ def planned(name: str = "tea", **update: object) -> DesiredUnit:
     return unit.model_copy(update=update)
 
 
-def running(name: str, version: str, state: State = State.HEALTHY) -> InstanceStatus:
-    return InstanceStatus(instance=name, pid=1, state=state, since=0.0, version=version)
+def running(name: str, version: str, *, unit: str = "tea", **update: object) -> InstanceHeld:
+    one = InstanceHeld(unit=unit, instance=name, version=version)
+    return one.model_copy(update=update)
 
 
-def told(*instances: InstanceStatus, name: str = "tea", version: str = "new") -> UnitStatus:
-    return UnitStatus(
-        name=name,
-        version=version,
-        kind=Kind.AGENT,
-        runtime=Runtime.COMMAND,
-        temperature=Temperature.HOT,
-        state=State.HEALTHY,
-        since=0.0,
-        instances=instances,
-    )
+def of_host(*instances: InstanceHeld, cores: bool = True, **told: str) -> HostHeld:
+    return HostHeld(told=told, pids={1000}, caps_cpu=cores, instances=instances)
 
 
 def drifting(look: Look) -> list[Fact]:
@@ -42,61 +33,61 @@ def drifting(look: Look) -> list[Fact]:
 
 
 def test_an_instance_of_another_version_drifts() -> None:
-    look = version_look([planned()], [told(running("tea-1", "new"), running("tea-2", "old"))])
+    two = of_host(running("tea-1", "new"), running("tea-2", "old"), tea="new")
+    look = version_look({"tea": "new"}, two)
     assert [(one.instance, one.expected, one.seen) for one in drifting(look)] == [
         ("tea-2", "new", "old")
     ]
-    assert len(look.facts) == 3
+    assert len(look.facts) + look.same == 3
 
 
 def test_an_old_instance_does_not_while_its_successor_starts() -> None:
-    coming = running("tea-2", "new", State.STARTING)
-    assert not drifting(version_look([planned()], [told(running("tea-1", "old"), coming)]))
-    leaving = running("tea-1", "old", State.STOPPING)
-    assert not drifting(version_look([planned()], [told(leaving)]))
+    coming = of_host(running("tea-1", "old"), running("tea-2", "new", starting=True), tea="new")
+    assert not drifting(version_look({"tea": "new"}, coming))
 
 
 def test_a_host_that_was_told_something_else_drifts() -> None:
-    other = told(version="planted")
-    strange = told(name="strange", version="x")
-    house = told(name="gateway").model_copy(update={"kind": Kind.PLANE})
-    look = version_look([planned(), planned("gone")], [other, strange, house])
-    assert [(one.unit, one.expected, one.seen) for one in drifting(look)] == [
-        ("gone", "new", "none"),
-        ("strange", "none", "x"),
-        ("tea", "new", "planted"),
+    house = running("gateway-1", "y", unit="gateway", plane=True)
+    strange = running("strange-1", "x", unit="strange")
+    host = of_host(house, strange, tea="planted", strange="x")
+    look = version_look({"tea": "new", "gone": "new"}, host)
+    assert [(one.unit, one.instance, one.expected, one.seen) for one in drifting(look)] == [
+        ("gone", "", "new", "none"),
+        ("strange", "", "none", "x"),
+        ("tea", "", "new", "planted"),
+        ("strange", "strange-1", "none", "x"),
     ]
 
 
 def held(**update: object) -> InstanceHeld:
-    one = InstanceHeld(unit="tea", instance="tea-1", grouped=True, memory=GIB, cores=1.0)
+    one = running("tea-1", "new", grouped=True, memory=GIB, cores=1.0)
     return one.model_copy(update=update)
 
 
 def test_limits_are_compared_to_the_page() -> None:
     units = [planned(memory_limit=GIB, cpu=0.5)]
-    assert not drifting(limits_look(units, [held()], cores=True))
-    assert not drifting(limits_look(units, [held(memory=GIB + 1)], cores=True))
+    assert not drifting(limits_look(units, of_host(held())))
+    assert not drifting(limits_look(units, of_host(held(memory=GIB + 1))))
 
-    (memory,) = drifting(limits_look(units, [held(memory=GIB + 8192)], cores=True))
+    (memory,) = drifting(limits_look(units, of_host(held(memory=GIB + 8192))))
     assert (memory.what, memory.expected, memory.seen) == (
         "memory",
         "1073741824 bytes",
         "1073750016 bytes",
     )
-    (lifted,) = drifting(limits_look(units, [held(memory=None)], cores=True))
+    (lifted,) = drifting(limits_look(units, of_host(held(memory=None))))
     assert lifted.seen == "no limit"
 
 
 def test_cores_are_compared_where_they_can_be_held() -> None:
     units, freed = [planned(memory_limit=GIB, cpu=0.5)], held(cores=None)
-    (cores,) = drifting(limits_look(units, [freed], cores=True))
+    (cores,) = drifting(limits_look(units, of_host(freed)))
     assert (cores.what, cores.expected, cores.seen) == ("cpu", "1 cores", "no limit")
-    assert not drifting(limits_look(units, [freed], cores=False))
+    assert not drifting(limits_look(units, of_host(freed, cores=False)))
 
 
 def test_who_is_in_no_group_is_said_to_be_unchecked() -> None:
-    look = limits_look([planned(memory_limit=GIB)], [held(grouped=False)], cores=True)
+    look = limits_look([planned(memory_limit=GIB)], of_host(held(grouped=False)))
     assert look == Look(unchecked=("limits of 1 instance: in no control group of their own",))
 
 

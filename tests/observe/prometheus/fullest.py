@@ -16,7 +16,8 @@ from sutazai.gateway.cells import BackendGauges, Gauges
 from sutazai.gateway.metrics import Metrics
 from sutazai.gateway.records.call import Outcome
 from sutazai.host.machine.facts import Memory
-from sutazai.host.metrics import MACHINE, UNITS, MachineFigures, UnitFigures
+from sutazai.host.metrics import MACHINE, UNITS, MachineFigures
+from sutazai.host.register import UnitFigures
 from sutazai.observe.alerts.objectives import Ledger
 from sutazai.store import WorkFigures
 from sutazai.wire.exposition import families, labels

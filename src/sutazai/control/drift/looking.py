@@ -8,12 +8,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Generic, TypeVar
 
 from sutazai.control.drift.code import CodeOnDisk
-from sutazai.control.drift.ports import PortWatch, parent_of, registered
+from sutazai.control.drift.ports import PortWatch, registered
 from sutazai.control.peers import GatewayPeer, HostPeer
 from sutazai.control.reconciler import Reconciler
 from sutazai.control.settings import Settings
 from sutazai.fleet.drift import DriftKind
-from sutazai.fleet.status import HostStatus
 from sutazai.observe.drift.accepted import Digests, code_look, model_look, remembered
 from sutazai.observe.drift.facts import Look
 from sutazai.observe.drift.instances import environment_look, limits_look
@@ -55,8 +54,7 @@ class Looker:
         self.digests: Digests = {}
         self._settings = settings
         self._reconciler = reconciler
-        self._status = Shared(host.status)
-        self._instances = Shared(host.held)
+        self._held = Shared(host.held)
         self._servers = Shared(gateway.held)
         self._code = CodeOnDisk(settings.fleet.agents, settings.base)
         self._registered = registered(settings)
@@ -78,15 +76,13 @@ class Looker:
         planned = self._reconciler.planned
         if not planned:
             return NOT_PLANNED
-        return version_look(planned, (await self._status.get()).units)
+        return version_look({unit.name: unit.version for unit in planned}, await self._held.get())
 
     async def _environment(self) -> Look:
-        return environment_look(await self._instances.get())
+        return environment_look((await self._held.get()).instances)
 
     async def _limits(self) -> Look:
-        cores = (await self._status.get()).caps_cpu
-        held = await self._instances.get()
-        return limits_look(self._reconciler.planned, held, cores=cores)
+        return limits_look(self._reconciler.planned, await self._held.get())
 
     async def _codes(self) -> Look:
         return code_look(self._settings.codes, await asyncio.to_thread(self._code.look))
@@ -100,12 +96,5 @@ class Looker:
         return backend_look(await self._servers.get())
 
     async def _strangers(self) -> Look:
-        ours = await asyncio.to_thread(_processes, await self._status.get())
+        ours = (await self._held.get()).pids
         return port_look(self._registered, await asyncio.to_thread(self._ports.look, ours))
-
-
-def _processes(status: HostStatus) -> set[int]:
-    """The processes from which all others of the fleet come."""
-    leaders = {one.pid for unit in status.units for one in unit.instances}
-    keeper = {parent_of(status.pid)} if status.keeper else set()
-    return {*leaders, status.pid, *keeper} - {0, 1}

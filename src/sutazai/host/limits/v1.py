@@ -73,11 +73,11 @@ class GroupsV1:
 
     def usage(self, instance: str, leader: int) -> Usage | None:
         group = self._parents["memory"] / instance
-        if not group.exists():
+        if (memory := number(group / "memory.usage_in_bytes")) is None:
             return None
         limit = number(group / "memory.limit_in_bytes")
         return Usage(
-            memory=number(group / "memory.usage_in_bytes"),
+            memory=memory,
             peak=number(group / "memory.max_usage_in_bytes"),
             limit=limit if limit is not None and limit < UNLIMITED else None,
             cores=self._cores(instance),

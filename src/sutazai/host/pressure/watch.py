@@ -14,6 +14,7 @@ from sutazai.fleet.status import Level, PressureStatus
 from sutazai.fleet.units import format_size
 from sutazai.host.events import Events
 from sutazai.host.pressure.candidates import candidates_of, withheld_of
+from sutazai.host.pressure.choice import Candidate
 from sutazai.host.pressure.ending import Ender
 from sutazai.host.pressure.growth import Growth
 from sutazai.host.pressure.levels import MARGIN, PERCENT, Reading
@@ -95,7 +96,7 @@ class Watch:
             used=seen.used,
             total=seen.total,
             stalled=seen.stalled,
-            withheld=sum(unit.withheld for unit in self._supervisor.units),
+            withheld=sum(unit.withheld for unit in self._supervisor.awake),
         )
 
     async def look(self) -> None:
@@ -104,15 +105,17 @@ class Watch:
         short = self._policy.level is not Level.NORMAL or seen.percent >= NEARLY
         if short:
             await self._measure_all(now)
-        units = self._supervisor.units
         observation = Observation(
             now=now,
             reading=seen,
-            candidates=candidates_of(units, self._memory, self._growth) if short else (),
-            withheld=withheld_of(units),
+            candidates=self._candidates() if short else (),
+            withheld=withheld_of(self._supervisor.awake),
         )
         for decision in self._policy.decide(observation):
             self._carry_out(decision, seen)
+
+    def _candidates(self) -> tuple[Candidate, ...]:
+        return candidates_of(self._supervisor.units, self._memory, self._growth)
 
     async def _measure_all(self, now: float) -> None:
         if now < self._measured_at + MEASURE:
@@ -121,7 +124,7 @@ class Watch:
         self._memory = await self._measure(
             [
                 instance
-                for unit in self._supervisor.units
+                for unit in self._supervisor.awake
                 if unit.spec.standing is not Standing.PROTECTED
                 for instance in unit.instances
             ]

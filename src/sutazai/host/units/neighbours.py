@@ -20,7 +20,7 @@ class Neighbours:
 
     def idlers(self) -> Iterable[Idler]:
         """Units that are awake and not hot, and do nothing or end already."""
-        for unit in self._supervisor.units:
+        for unit in self._supervisor.awake:
             if unit.instances and unit.spec.temperature is not Temperature.HOT:
                 leaving = all(one.state is State.STOPPING for one in unit.instances)
                 yield Idler(spec=unit.spec, idle=unit.idle, leaving=leaving)

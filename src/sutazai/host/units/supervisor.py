@@ -60,6 +60,7 @@ class Supervisor:
         self._launcher = launcher
         self._events = events
         self._units: dict[str, Unit] = {}
+        self._awake: dict[str, Unit] = {}
         self._dependents: defaultdict[str, set[str]] = defaultdict(set)
         self._stopping = False
         pace = Pace()
@@ -76,6 +77,7 @@ class Supervisor:
             blocked_by=self._blocked_by,
             held=held,
             changed=self._on_change,
+            rests=self._on_rest,
         )
         self.desired = self._file.read()
         self._wanted = self._by_name()
@@ -110,6 +112,15 @@ class Supervisor:
     @property
     def units(self) -> tuple[Unit, ...]:
         return tuple(self._units.values())
+
+    @property
+    def names(self) -> Container[str]:
+        return self._units.keys()
+
+    @property
+    def awake(self) -> tuple[Unit, ...]:
+        """Those that are not at rest, which may be few of very many."""
+        return tuple(self._awake.values())
 
     @property
     def throttle(self) -> float | None:
@@ -190,9 +201,12 @@ class Supervisor:
         """Lets go of a unit that is no longer wanted and has no instance any more."""
         if name not in self._wanted and name in self._units and not self._units[name].pids:
             del self._units[name]
+            self._awake.pop(name, None)
 
     def _new_unit(self, spec: DesiredUnit) -> Unit:
-        return Unit(spec, Log(self._places.logs, spec.name), self._around)
+        unit = Unit(spec, Log(self._places.logs, spec.name), self._around)
+        self._awake[spec.name] = unit
+        return unit
 
     def _adopt(self, name: str, record: Record) -> None:
         log = Log(self._places.logs, name)
@@ -240,6 +254,12 @@ class Supervisor:
     def _poke(self, name: str) -> None:
         if name in self._units:
             self._units[name].poke()
+
+    def _on_rest(self, unit: Unit) -> None:
+        if unit.at_rest:
+            self._awake.pop(unit.spec.name, None)
+        elif unit.spec.name in self._units:
+            self._awake[unit.spec.name] = unit
 
     def _on_change(self, name: str) -> None:
         for dependent in self._dependents[name] & self._units.keys():

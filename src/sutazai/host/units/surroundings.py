@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from sutazai.fleet.desired import DesiredUnit
 from sutazai.host.admission.desk import Desk
@@ -14,6 +15,9 @@ from sutazai.host.units.lifecycle import Renewed
 from sutazai.host.units.pacing import Pace
 from sutazai.host.units.turns import Claim
 from sutazai.wire import Client
+
+if TYPE_CHECKING:
+    from sutazai.host.units.unit import Unit
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,7 @@ class Surroundings:
         held: what a unit has to wait for beside these before it starts an instance, empty where
             there is nothing; it is told whether somebody called for the unit.
         changed: called with a unit's name when its state may be another one.
+        rests: called with a unit when it comes to rest, and when it does not rest any more.
     """
 
     launcher: Launcher
@@ -44,3 +49,4 @@ class Surroundings:
     blocked_by: Callable[[DesiredUnit], tuple[str, ...]]
     held: Callable[[DesiredUnit, bool], str]
     changed: Callable[[str], None]
+    rests: Callable[[Unit], None]

@@ -41,6 +41,7 @@ class Unit:
         self._presence = Presence()
         self._withheld_for: list[str] = []
         self._out_of_turn = False
+        self._at_rest = False
         self._entrance = Entrance(around, self._running)
         self._since = time.time()
         self._poked = asyncio.Event()
@@ -156,6 +157,7 @@ class Unit:
 
     def poke(self) -> None:
         """Something changed: look again at what to do."""
+        self._rest(False)
         self._poked.set()
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._settle(), name=f"unit {self.spec.name}")
@@ -189,8 +191,16 @@ class Unit:
         return len(self._withheld_for)
 
     @property
+    def at_rest(self) -> bool:
+        """Whether it sleeps with nothing to tell of it, as most of a large fleet: no instance, none
+        that is withheld, none that ever ended badly."""
+        return self._at_rest
+
+    @property
     def state(self) -> State:
         """Where it stands: the best of its instances, or why it has none."""
+        if self._at_rest:
+            return State.ASLEEP
         return best_of(one.state for one in self.instances) or state_of(self._known())
 
     @property
@@ -277,9 +287,19 @@ class Unit:
                 self._presence.sleep()
                 self._entrance.leave(self.spec.name)
                 if not self._running.ends:
+                    self._rest(self.state is State.ASLEEP and not self._leaves_traces)
                     return
             times = [at for at in look_again if at is not None]
             await self._wait_until(min(times) if times else None)
+
+    @property
+    def _leaves_traces(self) -> bool:
+        return bool(self._withheld_for or self.restarts)
+
+    def _rest(self, at_rest: bool) -> None:
+        if at_rest is not self._at_rest:
+            self._at_rest = at_rest
+            self._around.rests(self)
 
     async def _wait_until(self, at: float | None) -> None:
         pause = None if at is None else max(0.0, at - time.monotonic())

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from sutazai.fleet.desired import DesiredUnit
-from sutazai.fleet.drift import DriftKind, InstanceHeld
+from sutazai.fleet.drift import DriftKind, HostHeld, InstanceHeld
 from sutazai.fleet.units import format_size
 from sutazai.host.limits import limit_of
 from sutazai.observe.drift.facts import Fact, Look
@@ -19,18 +19,16 @@ HUNDREDTH = 100
 """Cores are compared by the hundredth: a quota is a whole number of microseconds."""
 
 
-def limits_look(
-    planned: Iterable[DesiredUnit], held: Iterable[InstanceHeld], *, cores: bool
-) -> Look:
-    """Facts on memory and, where the machine can hold to them, ``cores``."""
+def limits_look(planned: Iterable[DesiredUnit], held: HostHeld) -> Look:
+    """Facts on memory and, where the machine can hold to them, cores."""
     units = {unit.name: unit for unit in planned}
     facts: list[Fact] = []
     outside = 0
-    for one in held:
+    for one in held.instances:
         if one.unit not in units:
             continue
         if one.grouped:
-            facts += _limits(units[one.unit], one, cores=cores)
+            facts += _limits(units[one.unit], one, cores=held.caps_cpu)
         else:
             outside += 1
     return Look(tuple(facts), unchecked=_said(outside, "in no control group of their own"))
