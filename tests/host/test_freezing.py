@@ -41,8 +41,8 @@ def is_frozen(unit: UnitStatus) -> bool:
     return [each.state for each in unit.instances] == [State.FROZEN]
 
 
-def warm(**changes: Any) -> DesiredUnit:
-    return program("web", temperature=Temperature.WARM, idle_after=0.5, **changes)
+def warm(*, idle_after: float = 0.5, **changes: Any) -> DesiredUnit:
+    return program("web", temperature=Temperature.WARM, idle_after=idle_after, **changes)
 
 
 def process_state(pid: int) -> str:
@@ -78,7 +78,7 @@ async def test_a_frozen_program_ends_politely_when_it_is_stopped_or_replaced(one
 
 
 async def test_a_new_host_lets_a_frozen_program_go_on(one: Machine) -> None:
-    await one.want(warm())
+    await one.want(warm(idle_after=3.0))  # so long it is seen to go on
     async with gateway(one, "web") as house:
         assert (await house.get("/agents/web/", key=KEY)).status == 200
         frozen = await one.until("web", is_frozen)

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator
 
 from pydantic import ValidationError
 
 from sutazai.fleet.desired import Desired
 from sutazai.fleet.errors import BadInput
 from sutazai.fleet.facts import Wake
-from sutazai.fleet.status import HostStatus, IsolationStatus, PressureStatus, State, UnitStatus
+from sutazai.fleet.status import UnitStatus
 from sutazai.host.emergency import Emergency
 from sutazai.host.events import Events
 from sutazai.host.inspection import Inspection
 from sutazai.host.instances.output import Log
 from sutazai.host.isolation import Isolator
-from sutazai.host.limits import Limits
 from sutazai.host.metrics import HostMetrics
+from sutazai.host.telling import Telling
 from sutazai.host.units.supervisor import Supervisor
 from sutazai.wire import Request, Response, Router, json_response
 
@@ -37,27 +36,22 @@ class HostApi:
         supervisor: Supervisor,
         events: Events,
         *,
-        keeper: int,
-        limits: Limits,
         isolator: Isolator,
-        pressure: Callable[[], PressureStatus],
+        telling: Telling,
         emergency: Emergency,
         metrics: HostMetrics,
         inspection: Inspection,
     ) -> None:
         self._supervisor = supervisor
         self._events = events
-        self._keeper = keeper
-        self._limits = limits
         self._isolator = isolator
-        self._pressure = pressure
         self.handler = Router()
         self.handler.add("PUT", "/desired", self._desired)
         self.handler.add("GET", "/desired", self._revision)
-        self.handler.add("GET", "/status", self._status)
         self.handler.add("GET", "/events", self._follow_events)
         self.handler.add("POST", "/units/{name}/wake", self._wake)
         self.handler.add("GET", "/units/{name}/log", self._log)
+        telling.serve(self.handler)
         emergency.serve(self.handler)
         metrics.serve(self.handler)
         inspection.serve(self.handler)
@@ -76,38 +70,6 @@ class HostApi:
     async def _revision(self, request: Request) -> Response:
         """Which state is desired: asked every two seconds, so it names no units."""
         return json_response({"revision": self._supervisor.desired.revision})
-
-    async def _status(self, request: Request) -> Response:
-        """All units, or those that `unit` names or that are in one of `states`.
-
-        Of a part of them it is not told how they are isolated.
-        """
-        states, name = request.query.get("states"), request.query.get("unit")
-        units = await self._supervisor.statuses(
-            memory=request.query.get("memory") == "1",
-            states=None if states is None else states.split(","),
-            name=name,
-        )
-        whole = states is None and name is None
-        status = HostStatus(
-            pid=os.getpid(),
-            revision=self._supervisor.desired.revision,
-            keeper=os.getppid() == self._keeper,
-            units=units,
-            limits=self._limits.kind,
-            limits_why=self._limits.why,
-            caps_cpu=self._limits.caps_cpu,
-            throttle=self._supervisor.throttle,
-            pressure=self._pressure(),
-            isolation=await self._isolation(units) if whole else IsolationStatus(),
-        )
-        return _model(status)
-
-    async def _isolation(self, units: Iterable[UnitStatus]) -> IsolationStatus:
-        """Of all units that could run here."""
-        absent = {unit.name for unit in units if unit.state is State.NOT_INSTALLED}
-        wanted = self._supervisor.desired.units
-        return await self._isolator.status(unit for unit in wanted if unit.name not in absent)
 
     async def _wake(self, request: Request) -> Response:
         unit = self._supervisor.unit(request.params["name"])
@@ -171,5 +133,5 @@ def _number(request: Request, name: str, default: int) -> int:
     return int(text)
 
 
-def _model(value: HostStatus | Wake | UnitStatus) -> Response:
+def _model(value: Wake | UnitStatus) -> Response:
     return Response(200, [("content-type", "application/json")], value.model_dump_json().encode())

@@ -35,6 +35,7 @@ from sutazai.host.pressure.measuring import measure
 from sutazai.host.pressure.policy import Policy
 from sutazai.host.pressure.reading import MemoryReader, own_memory
 from sutazai.host.pressure.watch import Watch
+from sutazai.host.telling import Telling
 from sutazai.host.units.heeding import heed
 from sutazai.host.units.neighbours import Neighbours
 from sutazai.host.units.supervisor import Supervisor
@@ -191,18 +192,15 @@ def _background(house: House) -> list[asyncio.Task[None]]:
 
 
 def _api(house: House, emergency: Emergency) -> HostApi:
+    supervisor, pressure, keeper = house.supervisor, house.watch.status, os.getppid()
     return HostApi(
-        house.supervisor,
+        supervisor,
         house.events,
-        keeper=os.getppid(),
-        limits=house.limits,
         isolator=house.isolator,
-        pressure=house.watch.status,
+        telling=Telling(supervisor, house.limits, house.isolator, keeper, pressure),
         emergency=emergency,
-        metrics=HostMetrics(house.supervisor, house.desk, house.watch.status),
-        inspection=Inspection(
-            house.supervisor, keeper=os.getppid(), caps_cpu=house.limits.caps_cpu
-        ),
+        metrics=HostMetrics(supervisor, house.desk, pressure),
+        inspection=Inspection(supervisor, keeper=keeper, caps_cpu=house.limits.caps_cpu),
     )
 
 

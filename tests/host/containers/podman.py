@@ -89,18 +89,20 @@ class Podman:
     def start(self) -> None:
         """Starts the service; it answers when this returns."""
         command = [*self._options, "system", "service", "--time", "0", self.host]
-        self._service = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        until = time.monotonic() + 30
+        log = self.socket.with_name("podman.log")
+        with log.open("ab") as said:
+            self._service = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=said)
+        until = time.monotonic() + 90
         while not _answers(self.socket):
             if self._service.poll() is not None or time.monotonic() > until:
-                raise AssertionError(f"podman did not start: {self._service.stderr}")
+                raise AssertionError(f"podman did not start: {log.read_text()}")
             time.sleep(0.02)
 
     def stop(self) -> None:
         """Ends the service; what runs in containers goes on."""
         if self._service is not None:
             self._service.kill()
-            self._service.communicate()
+            self._service.wait()
             self._service = None
 
     def clean(self) -> None:

@@ -133,10 +133,13 @@ def test_a_fleet_without_a_host_can_be_cleared(tmp_path: Path) -> None:
         parent.mkdir()
     doors = place.limits().create("one-abcde", LIMIT)
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as sleeper:
-        for door in doors:
-            Path(door).write_text(str(sleeper.pid))
-        clear(record)
-        assert sleeper.wait(30) == -9
+        try:
+            for door in doors:
+                Path(door).write_text(str(sleeper.pid))
+            clear(record)
+            assert sleeper.wait(60) == -9
+        finally:
+            sleeper.kill()
     assert not lives(sleeper.pid)
     assert not record.exists()
     assert not any(parent.exists() for parent in place.parents.values())

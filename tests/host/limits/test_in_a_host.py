@@ -206,7 +206,7 @@ async def test_another_share_of_the_cores_needs_no_restart(one: Machine) -> None
     name, weight = weights[(await one.status()).limits]
     group = groups_of(one).get("cpu", groups_of(one)["memory"]) / before.instance
     if (group / name).exists():
-        assert (group / name).read_text().strip() == weight
+        await one.until("one", lambda _: (group / name).read_text().strip() == weight)
     assert (await one.unit("one")).instances[0].pid == before.pid
 
 

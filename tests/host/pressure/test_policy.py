@@ -297,7 +297,7 @@ class AnyMachine(RuleBasedStateMachine):
         for (earlier, first), (later, second) in pairwise(ends):
             assert isinstance(first, End) and isinstance(second, End)
             rose = LEVELS.index(second.level) > LEVELS.index(first.level)
-            assert rose or later - earlier >= DELAY
+            assert rose or later >= earlier + DELAY
 
 
 AnyMachine.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)

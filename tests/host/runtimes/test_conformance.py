@@ -17,6 +17,7 @@ from tests.e2e.asking import Caller, agent_of, status_of
 from tests.e2e.fleet import Fleet, eventually, is_zombie
 from tests.host.runtimes.subjects import CRASHED, GOODBYE, LIMIT, SUBJECTS
 
+pytestmark = pytest.mark.timeout(300)  # the first waits for a fleet, the last for its end
 LOST = ("InstanceLost", "Unavailable")
 """What a caller is told whose agent ended: the latter where no other instance was ready either."""
 
@@ -39,7 +40,7 @@ def well(fleet: Fleet, name: str) -> dict[str, Any]:
         agent = agent_of(fleet, name)
         return agent if agent["state"] == state else None
 
-    agent: dict[str, Any] = eventually(look, 30, f"{name} is {state}")
+    agent: dict[str, Any] = eventually(look, 60, f"{name} is {state}")
     return agent
 
 
@@ -65,7 +66,7 @@ def test_it_answers_at_its_front_door(fleet: Fleet, name: str) -> None:
 def test_what_it_prints_is_in_its_log(fleet: Fleet, owned: str) -> None:
     instance = well(fleet, owned)["instances"][0]["instance"]
     assert Caller(fleet).ask(owned, "say tea is ready").status_code == 200
-    eventually(lambda: f"{instance} | tea is ready\n" in log(fleet, owned), 30, "the line is there")
+    eventually(lambda: f"{instance} | tea is ready\n" in log(fleet, owned), 60, "the line is there")
 
 
 def test_what_it_takes_is_told_and_bounded(fleet: Fleet, owned: str) -> None:
@@ -110,7 +111,7 @@ def test_each_crash_in_a_row_is_mended_later(fleet: Fleet, owned: str) -> None:
 def test_a_new_host_adopts_it(fleet: Fleet, owned: str) -> None:
     before, host = well(fleet, owned), host_of(fleet)
     os.kill(host, signal.SIGKILL)
-    eventually(lambda: host_of(fleet) not in (0, host) and host_answers(fleet), 30, "a new host")
+    eventually(lambda: host_of(fleet) not in (0, host) and host_answers(fleet), 60, "a new host")
     after = well(fleet, owned)
     assert after["instances"][0]["pid"] == pid_of(before)
     assert after["restarts"] <= before["restarts"]
@@ -120,8 +121,8 @@ def test_a_new_host_adopts_it(fleet: Fleet, owned: str) -> None:
 def test_stop_asks_it_to_end_and_start_brings_it_back(fleet: Fleet, owned: str) -> None:
     old, restarts = pid_of(well(fleet, owned)), agent_of(fleet, owned)["restarts"]
     fleet.must("agents", "stop", owned)
-    eventually(lambda: agent_of(fleet, owned)["state"] == "stopped", 30, "it has ended")
-    assert log(fleet, owned).rstrip().endswith(f"| {GOODBYE}")
+    eventually(lambda: agent_of(fleet, owned)["state"] == "stopped", 60, "it has ended")
+    eventually(lambda: log(fleet, owned).rstrip().endswith(f"| {GOODBYE}"), what="its last words")
     assert is_zombie(old)
     assert Caller(fleet).ask(owned, "pid").status_code == 503
 

@@ -63,11 +63,11 @@ def test_of_a_program_the_gateways_word_is_enough() -> None:
     assert not is_awake(replace(WOKEN, told=Told())), "nobody has called since it was woken"
 
 
-@given(any_need, st.floats(0, THINKING, exclude_max=True))
+@given(any_need, st.integers(0, int(THINKING * 1000) - 1))
 def test_an_agent_that_thinks_between_two_calls_to_a_model_is_let_be(
-    need: Need, ago: float
+    need: Need, ago_ms: int
 ) -> None:
-    told = replace(need.told or Told(), last_llm=need.now - ago)
+    told = replace(need.told or Told(), last_llm=need.now - ago_ms / 1000)
     assert is_awake(replace(need, told=told, idle_after=0.0))
 
 

@@ -95,8 +95,9 @@ class Zygote:
         self._requests = 0
 
     @property
-    def runs(self) -> bool:
-        return self._socket is not None
+    def is_ready(self) -> bool:
+        """Whether it runs and has imported what it should."""
+        return self._socket is not None and self._verdict is not None and self._verdict.done()
 
     async def begin(self) -> Verdict:
         """Starts it where it does not run, and waits until it is ready.

@@ -106,11 +106,12 @@ class Zygotes:
             await base.begin()  # its failure says nothing of what is to be imported
             key = _key(wish, python, code)
             with self._child(key, base, wish) as zygote:
+                imported = zygote.is_ready  # then it was looked at after that
                 verdict = await self._judge(key, zygote, unit)
                 if verdict.fitness is not Fitness.FIT:
                     alone = verdict.fitness is Fitness.UNFIT
                     return await base.launch(replace(launch, alone=alone), descriptors)
-                if launch.source or await _code_of(unit) == key.code:
+                if imported or launch.source or await _code_of(unit) == key.code:
                     return await zygote.launch(_within(launch, wish), descriptors)
             self._end(key)  # it changed while it was imported, and nobody knows what of it is there
         raise Failed(f"the code of {unit.name} changes all the time", hint="let it rest")

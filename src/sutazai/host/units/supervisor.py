@@ -11,7 +11,7 @@ from sutazai.fleet.errors import NotFound
 from sutazai.fleet.order import stop_waves
 from sutazai.fleet.places import Places
 from sutazai.fleet.spec import Runtime, Temperature
-from sutazai.fleet.status import State, UnitStatus
+from sutazai.fleet.status import State
 from sutazai.host.admission.desk import Desk
 from sutazai.host.desired import DesiredFile
 from sutazai.host.endpoints import Endpoints
@@ -19,7 +19,6 @@ from sutazai.host.events import Events
 from sutazai.host.instances.launcher import Launcher
 from sutazai.host.instances.output import Log
 from sutazai.host.instances.records import Record
-from sutazai.host.memory import proportional
 from sutazai.host.units.handing import Handing
 from sutazai.host.units.lifecycle import Renewed
 from sutazai.host.units.pacing import Pace
@@ -146,24 +145,6 @@ class Supervisor:
         """The units that get the agent's calls: while it moves to a new version, several."""
         names = (agent, *self._arms[agent])
         return [self._units[name] for name in names if name in self._units]
-
-    async def statuses(
-        self, *, memory: bool, states: Container[str] | None = None, name: str | None = None
-    ) -> tuple[UnitStatus, ...]:
-        """Units as people see them.
-
-        Args:
-            memory: measures each process (about 1 ms each).
-            states: those in one of these states alone.
-            name: the one of that name alone.
-        """
-        units = list(self._units.values())
-        if name is not None:
-            units = [unit for unit in units if unit.spec.name == name]
-        if states is not None:
-            units = [unit for unit in units if unit.state in states]
-        pss = await proportional([pid for one in units for pid in one.pids]) if memory else None
-        return tuple(unit.status(pss) for unit in units)
 
     async def stop_all(self) -> None:
         """Ends everything in order: agents, services, planes; dependents before what they need."""
