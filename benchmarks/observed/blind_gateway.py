@@ -12,12 +12,10 @@ from dataclasses import dataclass
 from sutazai.gateway import __main__ as gateway
 from sutazai.gateway import llm
 from sutazai.gateway.calls.plant import Plant
-from sutazai.gateway.metrics import Metrics
 from sutazai.gateway.records.store import Store
-from sutazai.gateway.records.summary import Recent
-from sutazai.gateway.stats import Counters
+from sutazai.gateway.tally import Tally
 
-WATCHERS = (Metrics, Store, Recent, Counters)
+WATCHERS = (Tally, Store)
 
 
 @dataclass

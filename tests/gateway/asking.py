@@ -75,7 +75,7 @@ async def queued(house: House, number: int) -> None:
 
 async def recorded(house: House, query: str, number: int) -> list[dict[str, Any]]:
     """What is on disk, of calls or dead letters, once that is so many."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while True:
             try:
                 rows: list[dict[str, Any]] = await house.api("GET", query)

@@ -40,7 +40,7 @@ async def house(places: Places, client: Client) -> AsyncIterator[House]:
     await made.close()
 
 
-async def until(condition: Callable[[], object], seconds: float = 30.0) -> None:
+async def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
     """Waits for ``condition``; it must come true within ``seconds``."""
     async with asyncio.timeout(seconds):
         while not condition():

@@ -89,7 +89,7 @@ class House:
 
     async def wait_for(self, condition: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
         """The stats, once ``condition`` holds of them."""
-        async with asyncio.timeout(5.0):
+        async with asyncio.timeout(60):
             while not condition(stats := await self.stats()):
                 await asyncio.sleep(0.01)
         return stats

@@ -38,4 +38,4 @@ def serving(folder: Path) -> Iterator[BackendRoute]:
         assert process.stdout.readline() == b"ready\n"
         yield BackendRoute(name="embedded", address=f"unix:{path}", dialect=Dialect.OPENAI, slots=2)
         process.stdin.close()
-        process.wait(10)
+        process.wait(60)

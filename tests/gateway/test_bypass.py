@@ -159,9 +159,9 @@ def program(port: int, *words: str) -> Iterator[int]:
         stdout=subprocess.PIPE,
     )
     with process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"connected\n"
         try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"connected\n"
             yield process.pid
         finally:
             process.kill()
@@ -234,7 +234,7 @@ async def test_it_looks_by_itself_until_it_is_told_to_stop(tmp_path: Path) -> No
         return [11434]
 
     running = asyncio.create_task(Bypass(ports, proc=tmp_path).run())
-    await asyncio.wait_for(looked.wait(), 5)
+    await asyncio.wait_for(looked.wait(), 60)
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running

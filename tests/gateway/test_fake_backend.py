@@ -129,7 +129,7 @@ def process() -> Iterator[Address]:
         port = int(running.stdout.readline())
         yield Address.parse(f"http://127.0.0.1:{port}")
         running.stdin.close()
-        assert running.wait(10) == 0
+        assert running.wait(60) == 0
 
 
 async def test_it_is_told_what_to_do_while_it_runs(process: Address, client: Client) -> None:

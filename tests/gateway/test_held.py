@@ -23,9 +23,11 @@ def ollama(folder: Path, **told: str) -> Iterator[str]:
     with subprocess.Popen(
         [installed(folder), "serve"], env=environment, stdout=subprocess.PIPE, text=True
     ) as process:
-        assert process.stdout is not None
-        yield f"http://127.0.0.1:{process.stdout.readline().split()[-1]}"
-        process.kill()
+        try:
+            assert process.stdout is not None
+            yield f"http://127.0.0.1:{process.stdout.readline().split()[-1]}"
+        finally:
+            process.kill()
 
 
 async def held(house: House) -> Any:

@@ -36,7 +36,7 @@ async def test_a_tier_whose_backend_is_down_falls_back_at_once(house: House, str
     async with FakeBackend() as far:
         await house.start(route(near, "near"), route(far, "far"), tiers=TIERS)
         await near.stop()
-        async with asyncio.timeout(5):  # and not after the time for which a restart is bridged
+        async with asyncio.timeout(9):  # and not after the time for which a restart is bridged
             replies = [await ask(house, {**FAST, "stream": stream}) for _ in range(2)]
         for reply in replies:
             assert reply.status == 200 and said(reply) == TEXT
@@ -73,7 +73,7 @@ async def test_a_broken_circuit_sends_calls_to_the_fallback_without_a_try(house:
         for _ in range(5):
             assert (await ask(house, FAST)).status == 200
         assert len(near.calls) == 5
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(9):
             assert (await ask(house, FAST)).headers["x-sutazai-tier"] == "standard"
         assert len(near.calls) == 5
         (row, _) = await house.api("GET", "/backends")
@@ -153,7 +153,7 @@ async def test_the_last_attempt_does_not_wait_for_another_turn(house: House) -> 
     async with FakeBackend(script=Script(status=500)) as fake:
         names = ("a", "b", "c", "d")
         await house.start(*(route(fake, name, slots=1) for name in names))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             reply = await ask(house, chat())
         assert reply.status == 500 and len(fake.calls) == 3
         assert (await house.stats())["running"] == 0
@@ -169,7 +169,7 @@ async def test_a_backend_that_is_away_is_not_waited_for_where_a_tier_is_left(hou
         await house.start()
         await house.route(route(near, "near"), route(far, "far"), away, tiers=tiers)
         await house.wait_for(lambda stats: sum(b["available"] for b in stats["backends"]) == 2)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(9):
             assert (await ask(house, FAST)).headers["x-sutazai-tier"] == "standard"
 
 
@@ -179,10 +179,10 @@ async def test_a_backend_that_is_away_is_not_waited_for_where_a_tier_is_left(hou
 @pytest.mark.parametrize(
     ("stream", "script", "bounds"),
     [
-        (True, Script(hang_after=0), {"first_token": 0.1}),
-        (True, Script(hang_after=1), {"first_token": 30, "between_tokens": 0.1}),
-        (True, Script(delay=0.05, tokens=("x",) * 100), {"total": 0.2}),
-        (False, Script(hang_after=0), {"total": 0.1}),
+        (True, Script(hang_after=0), {"first_token": 1}),
+        (True, Script(hang_after=1), {"first_token": 30, "between_tokens": 1}),
+        (True, Script(delay=0.05, tokens=("x",) * 100), {"total": 1}),
+        (False, Script(hang_after=0), {"total": 1}),
     ],
     ids=["first token", "between tokens", "total of a stream", "total of a whole answer"],
 )
@@ -191,7 +191,7 @@ async def test_a_backend_that_is_too_slow(
 ) -> None:
     async with FakeBackend(script=script) as fake:
         await house.start(route(fake, slots=1, timeouts=hurried(**bounds)))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             reply = await ask(house, chat(stream=stream))
         if script.hang_after == 0:
             assert reply.status == 504

@@ -90,7 +90,7 @@ async def test_the_leader_may_leave_while_it_waits(house: House) -> None:
 
 
 async def test_the_leader_may_leave_in_mid_stream_and_latecomers_hear_all(house: House) -> None:
-    async with FakeBackend(script=Script(delay=0.05, tokens=("a", "b", "c", "d"))) as fake:
+    async with FakeBackend(script=Script(delay=0.3, tokens=("a", "b", "c", "d"))) as fake:
         await house.start(route(fake))
         async with streamed(house, FIXED) as response:
             assert await response.next_piece()

@@ -144,7 +144,7 @@ async def test_an_error_after_comments_is_told_in_the_stream(house: House, path:
 async def test_an_expiry_after_comments_is_told_in_the_stream(house: House) -> None:
     hold = asyncio.Event()
     async with FakeBackend(script=Script(hold=hold)) as fake:
-        await house.start(route(fake, slots=1), queue=Queue.model_validate({"wait": "200ms"}))
+        await house.start(route(fake, slots=1), queue=Queue.model_validate({"wait": "1s"}))
         first = ask(house, chat())
         await until(lambda: fake.running)
         hasten(house)

@@ -276,9 +276,9 @@ async def test_the_queue_time_does_not_grow_while_the_backend_works(house: House
         await house.start(route(fake))
         call = ask(house, chat())
         await until(lambda: fake.running)
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(1.0)
         hold.set()
-        assert int((await call).headers["x-sutazai-queue-ms"]) < 200
+        assert int((await call).headers["x-sutazai-queue-ms"]) < 1000
 
 
 async def test_our_own_clients_can_raise_the_same_error_again(house: House) -> None:

@@ -38,6 +38,7 @@ from sutazai.gateway.standalone import (
 from sutazai.wire import Address, Client, Request, Response, Server
 from tests.gateway.fake_backend import FakeBackend
 from tests.gateway.fake_ollama import MODEL, installed
+from tests.ports import free_port
 
 ANY_PORT = Listening("127.0.0.1", 0)
 CHAT = {"messages": [{"role": "user", "content": "hi"}], "stream": False}
@@ -67,12 +68,6 @@ def ollama(folder: Path, port: int = 0) -> Iterator[str]:
             yield f"http://127.0.0.1:{int(process.stdout.readline().split()[-1])}"
         finally:
             process.kill()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def api(client: Client, places: Places, path: str) -> Any:
@@ -126,7 +121,7 @@ async def test_a_server_that_comes_later_is_asked_then(
         (backend,) = standing.backends
         assert not backend.available and "no connection" in backend.reason
         with ollama(tmp_path, port):
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while await answer_or_error(client, standing) != "Hello":
                     await asyncio.sleep(0.05)
 

@@ -15,7 +15,7 @@ from sutazai.fleet.places import Places
 from sutazai.fleet.routes import Key, Routes
 from sutazai.fleet.serving import Queue
 from sutazai.gateway.app import Listening
-from sutazai.gateway.state import Keeping, load_endpoints, load_routes, read_shape
+from sutazai.gateway.state import WRITE_DELAY, Keeping, load_endpoints, load_routes, read_shape
 from sutazai.wire import Client
 from tests.gateway.conftest import until
 from tests.gateway.fake_agents import FakeInstance
@@ -66,13 +66,14 @@ async def test_many_changes_are_few_writes_and_the_last_is_kept(tmp_path: Path) 
         rendered += 1
         return str(value).encode()
 
-    keeping = Keeping(path, render)
+    clock = asyncio.get_running_loop().time
+    keeping, began = Keeping(path, render), clock()
     for value in range(1000):  # noqa: B007 (what render reads)
         keeping.touch()
         await asyncio.sleep(0)
     await keeping.close()
     assert path.read_bytes() == b"999"
-    assert rendered == 1
+    assert rendered <= 1 + (clock() - began) / WRITE_DELAY
 
 
 async def test_routes_are_kept_and_serve_again_at_once(house: House, places: Places) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Collection, Mapping
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from sutazai.gateway.records.call import Outcome
@@ -61,7 +61,18 @@ class Durations:
         self.counts = [0] * (len(edges) + 1)
         self.total = 0.0
 
-    def add(self, seconds: float) -> None:
+    def add(self, many: Iterable[float]) -> None:
+        """Seconds of several."""
+        ordered = sorted(many)
+        before = 0
+        for place, edge in enumerate(self.edges):
+            upto = bisect_right(ordered, edge, before)
+            self.counts[place] += upto - before
+            before = upto
+        self.counts[-1] += len(ordered) - before
+        self.total += sum(ordered)
+
+    def add_one(self, seconds: float) -> None:
         self.counts[bisect_left(self.edges, seconds)] += 1
         self.total += seconds
 

@@ -26,14 +26,13 @@ from sutazai.gateway.calls.plant import Plant
 from sutazai.gateway.calls.shared import Sharing
 from sutazai.gateway.cells import BackendGauges, Gauges
 from sutazai.gateway.doors.arms import Arms
-from sutazai.gateway.metrics import Metrics
 from sutazai.gateway.operations import Operations
 from sutazai.gateway.queue.admission import Admission
 from sutazai.gateway.records.store import Store
-from sutazai.gateway.records.summary import Recent
 from sutazai.gateway.sharing.cache import AnswerCache
 from sutazai.gateway.state import NO_ROUTES, Keeping, Switch
-from sutazai.gateway.stats import BackendStats, Counters
+from sutazai.gateway.stats import BackendStats
+from sutazai.gateway.tally import Tally
 from sutazai.wire import Client, Request, Router
 
 log = logging.getLogger("sutazai.gateway")
@@ -51,12 +50,10 @@ class LlmSide:
         self._begun = time.monotonic()
         self._revision = NO_ROUTES.revision
         self._store = Store(places.calls, NO_ROUTES.record)
-        self._metrics = Metrics()
-        self._recent = Recent()
+        self._tally = Tally()
         self._paused = Switch(places.paused)
         self._tending: asyncio.Task[None] | None = None
         self._budgets_kept = Keeping(places.budgets, self._dumped)
-        self.counters = Counters()
         self.tasks = Tasks()
         self.activity = Activity()
         self.arms = Arms()
@@ -73,14 +70,7 @@ class LlmSide:
             cache=AnswerCache(NO_ROUTES.cache.size, NO_ROUTES.cache.age),
             letters=self._store.letters,
             activity=self.activity,
-            observers=(
-                self.counters,
-                self._metrics,
-                self._recent,
-                self._store,
-                self.activity,
-                self.arms,
-            ),
+            observers=(self._tally, self._store, self.activity, self.arms),
         )
         self._sharing = Sharing(self._plant)
         self._endpoints = Endpoints(self._plant, self._sharing)
@@ -94,7 +84,7 @@ class LlmSide:
             replay=self._endpoints.replay,
             metrics=self.metrics_text,
             paused=self._paused,
-            recent=self._recent,
+            tally=self._tally,
             cache=self._plant.cache,
         )
 
@@ -114,7 +104,7 @@ class LlmSide:
         self._revision = routes.revision
         self._plant.apply(routes)
         self._store.apply(routes.record)
-        self._metrics.declare({key.name: key.group for key in routes.keys})
+        self._tally.declare({key.name: key.group for key in routes.keys})
         self._budgets.keep([key.name for key in routes.keys])
         self._endpoints.named = named
         self.tasks.apply(routes.keys, repeats=routes.repeats, run_budget=routes.run_budget)
@@ -136,7 +126,7 @@ class LlmSide:
     async def metrics_text(self) -> bytes:
         """The text for Prometheus."""
         pieces = []
-        for piece in self._metrics.render(self._gauges(await self._dead_letters())):
+        for piece in self._tally.render(self._gauges(await self._dead_letters())):
             pieces.append(piece)
             await asyncio.sleep(0)  # calls go on in between
         return b"".join(pieces)
@@ -181,8 +171,8 @@ class LlmSide:
             "paused": self._paused.on,
             "cache_hits": self._plant.cache.hits,
             "shared": self._sharing.joined,
-            "recent": self._recent.summary(time.time()),
-            **asdict(self.counters),
+            "recent": self._tally.summary(time.time()),
+            **asdict(self._tally.counters()),
         }
 
     def _gauges(self, dead_letters: int) -> Gauges:

@@ -21,9 +21,9 @@ from sutazai.gateway.queue.entries import Row
 from sutazai.gateway.records.letter import DeadLetter
 from sutazai.gateway.records.search import Query
 from sutazai.gateway.records.store import Store
-from sutazai.gateway.records.summary import Recent
 from sutazai.gateway.sharing.cache import AnswerCache
 from sutazai.gateway.state import Switch
+from sutazai.gateway.tally import Tally
 from sutazai.wire import Client, Request, Response, Router, json_response
 from sutazai.wire.exposition import CONTENT_TYPE
 
@@ -55,7 +55,7 @@ class Operations:
         replay: Replay,
         metrics: Callable[[], Awaitable[bytes]],
         paused: Switch,
-        recent: Recent,
+        tally: Tally,
         cache: AnswerCache,
     ) -> None:
         self._client = client
@@ -66,7 +66,7 @@ class Operations:
         self._replay = replay
         self._metrics = metrics
         self._paused = paused
-        self._recent = recent
+        self._tally = tally
         self._cache = cache
 
     def serve(self, router: Router) -> None:
@@ -102,7 +102,7 @@ class Operations:
         direct = await self._bypass.found()
         states = self._backends.states
         settings = await asyncio.gather(*(differences(self._client, each) for each in states))
-        rates = self._recent.summary(time.time()).tokens_per_second
+        rates = self._tally.summary(time.time()).tokens_per_second
         rows = [self._backend(state) for state in states]
         for row, state, found in zip(rows, states, settings, strict=True):
             port = local_port(state.route.address)

@@ -6,29 +6,20 @@ from dataclasses import dataclass
 
 from sutazai.fleet.declared import Priority
 from sutazai.fleet.shapes import Shape
-from sutazai.gateway.records.call import CallRecord
 from sutazai.gateway.records.summary import Summary
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Counters:
-    """Plain integers that hot paths add to. Every call ends in exactly one of the first five."""
+    """Every call ends in exactly one of the first five; tokens are those that were computed."""
 
-    done: int = 0
-    failed: int = 0
-    rejected: int = 0
-    expired: int = 0
-    cancelled: int = 0
-    tokens_in: int = 0
-    tokens_out: int = 0
-
-    def observe(self, record: CallRecord) -> None:
-        """A call has ended."""
-        name = record.outcome
-        setattr(self, name, getattr(self, name) + 1)
-        if not record.cache:
-            self.tokens_in += record.prompt_tokens
-            self.tokens_out += record.completion_tokens
+    done: int
+    failed: int
+    rejected: int
+    expired: int
+    cancelled: int
+    tokens_in: int
+    tokens_out: int
 
 
 class BackendStats(Shape):

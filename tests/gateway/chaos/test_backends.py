@@ -15,7 +15,7 @@ from tests.gateway.asking import OLLAMA, OPENAI, PATH, TEXT, chat, recorded
 from tests.gateway.fake_backend import FakeBackend, Script
 from tests.gateway.house import House, Reply, route
 
-BOUNDS = Timeouts.model_validate({"first_token": "300ms", "between_tokens": "300ms", "total": "2s"})
+BOUNDS = Timeouts.model_validate({"first_token": "1s", "between_tokens": "1s", "total": "10s"})
 WELL = Script(delay=0.002)
 TROUBLES = (
     Script(hang_after=0),
@@ -104,7 +104,7 @@ async def suffer(house: House, seconds: float, seed: int) -> Counter[str]:
             calls.append(asyncio.create_task(one_call(house, number)))
             await asyncio.sleep(0.01)
         await mischief
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(100):
             replies = await asyncio.gather(*calls)
         await whole_ledger(house, len(calls))
         last = [await one_call(house, number) for number in (0, 1, 2, 3)]
@@ -157,7 +157,7 @@ async def test_all_backends_gone_is_told_to_all_who_wait(house: House) -> None:
         calls = [asyncio.create_task(one_call(house, 1 + 5 * at)) for at in range(40)]
         await house.wait_for(lambda stats: stats["running"] == 2)
         await fake.stop()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             replies = await asyncio.gather(*calls)
         assert {outcome(reply, 0) for reply in replies} == {"refused"}
         assert all(isinstance(each, Reply) and each.status in (502, 503, 504) for each in replies)

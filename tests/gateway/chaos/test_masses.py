@@ -84,11 +84,11 @@ async def not_read(outside: House, number: int) -> float:
         before = memory(process.pid)
         with crowd(outside, number, buffer=4096, stream=True) as clients:
             await asyncio.to_thread(clients.send)
-            await until(lambda: fake.running == number, 30)
+            await until(lambda: fake.running == number)
             await settled(process)
             each = (memory(process.pid) - before) / number / 1024
             fake.script = Script()
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 replies = [await ask(outside, chat("other"), key=KEY) for _ in range(10)]
             assert [said(reply) for reply in replies] == [TEXT] * 10
         await outside.wait_for(lambda stats: not stats["running"])
@@ -118,7 +118,7 @@ async def test_five_hundred_streams_at_once(outside: House) -> None:
     async with FakeBackend() as fake, running(outside, fake, slots=1000):
         with crowd(outside, 500, stream=True) as clients:
             await asyncio.to_thread(clients.send)
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(100):
                 answers = await asyncio.to_thread(clients.answers)
         assert all(answer.count(b"data: [DONE]") == 1 for answer in answers)
         words = [entry.words for entry in fake.ledger]

@@ -77,7 +77,7 @@ def process() -> Iterator[subprocess.Popen[str]]:
     ) as running:
         yield running
         running.terminate()  # its libraries take their time to end by themselves
-        running.wait(10)
+        running.wait(60)
 
 
 @pytest.fixture(params=list(Dialect))

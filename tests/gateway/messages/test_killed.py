@@ -19,9 +19,10 @@ from sutazai.fleet.facts import Endpoint, EndpointFacts
 from sutazai.fleet.places import Places
 from sutazai.fleet.routes import Door, Key, Routes
 from sutazai.wire import Address, Client, Server
-from tests.bus.servers import free_port
 from tests.gateway.conftest import until
+from tests.ports import free_port
 
+pytestmark = pytest.mark.timeout(300)  # processes start again and again
 SENDERS = ("ann", "cid", "dan")
 EACH = 500
 ALL = EACH * len(SENDERS)
@@ -58,13 +59,13 @@ async def test_killed_again_and_again_it_loses_nothing_and_keeps_the_order(
         for _ in range(4):
             before = len(bob.got)
             # All may have come already, where the machine is quick.
-            await until(lambda: len(bob.got) > before or len(bob.got) >= ALL, seconds=30)  # noqa: B023 (awaited here)
+            await until(lambda: len(bob.got) > before or len(bob.got) >= ALL)  # noqa: B023 (awaited here)
             await asyncio.sleep(random.random() / 20)
             gateway.kill()
             await gateway.wait()
             gateway = await start(places, client)
         await asyncio.gather(*work)
-        await until(lambda: len(bob.got) >= ALL, seconds=60)
+        await until(lambda: len(bob.got) >= ALL)
     finally:
         gateway.kill()
         await gateway.wait()

@@ -88,7 +88,7 @@ async def test_an_old_agent_gets_what_it_understands(house: House, version: int)
         ann = crew.agent(Listener, "ann")
         for number in range(3):
             await ann.send("bob", "count", number)
-        await until(lambda: old.got == [0, 1, 2], seconds=15)
+        await until(lambda: old.got == [0, 1, 2])
         await until_settled(crew)
 
 

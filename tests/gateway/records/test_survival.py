@@ -108,6 +108,23 @@ async def test_a_file_of_another_version_is_moved_aside(path: Path) -> None:
     assert path.with_name(f"{path.name}.broken").exists()
 
 
+async def test_a_file_with_a_row_for_each_call_is_moved_aside(path: Path) -> None:
+    """As it was made before calls were packed."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(
+            "CREATE TABLE calls (number INTEGER PRIMARY KEY, id TEXT, at REAL);"
+            "INSERT INTO calls VALUES (1, 'old', 1.0); PRAGMA user_version = 1"
+        )
+
+    async with running(path) as store:
+        assert await store.search(Query()) == ()
+        store.observe(call(id="new"))
+        await written(store)
+        assert [one.call.id for one in await store.search(Query())] == ["new"]
+    with closing(sqlite3.connect(path.with_name(f"{path.name}.broken"))) as connection:
+        assert connection.execute("SELECT id FROM calls").fetchall() == [("old",)]
+
+
 async def test_a_folder_that_is_not_there_yet_is_waited_for(tmp_path: Path) -> None:
     path = tmp_path / "later" / "gateway-calls.sqlite"
     async with running(path) as store:

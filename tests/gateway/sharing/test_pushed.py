@@ -16,7 +16,7 @@ KEY = b"key"
 
 @pytest.fixture(autouse=True)
 async def deadline() -> AsyncIterator[None]:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         yield
 
 

@@ -25,15 +25,16 @@ class Backlog(Generic[T]):
     def __init__(self, *, limit: int, size: int) -> None:
         self._limit = limit
         self._size = size
-        self._items: deque[tuple[T, int]] = deque()
+        self._items: deque[tuple[T, int, int]] = deque()
         self._held = 0  # bytes put and not dropped, ever; written by who puts
         self._taken = 0  # bytes taken, ever; written by who takes
         self.dropped = 0
 
-    def put(self, item: T, size: int) -> int:
-        """Adds ``item`` of ``size`` bytes; gives how many there are now."""
+    def put(self, item: T, size: int, *, weight: int = 1) -> int:
+        """Adds ``item`` of ``size`` bytes, which counts ``weight`` where it is dropped; gives how
+        many there are now."""
         items = self._items
-        items.append((item, size))
+        items.append((item, size, weight))
         self._held += size
         count = len(items)
         if count > self._limit or self._held - self._taken > self._size:
@@ -46,7 +47,7 @@ class Backlog(Generic[T]):
         bytes_taken = 0
         while len(taken) < count and bytes_taken < size:
             try:
-                item, item_size = self._items.popleft()
+                item, item_size, _ = self._items.popleft()
             except IndexError:
                 break
             taken.append(item)
@@ -60,8 +61,8 @@ class Backlog(Generic[T]):
             len(items) > 1 and self._held - self._taken > self._size
         ):
             try:
-                _, size = items.popleft()
+                _, size, weight = items.popleft()
             except IndexError:  # the other thread has taken it meanwhile
                 return
             self._held -= size
-            self.dropped += 1
+            self.dropped += weight

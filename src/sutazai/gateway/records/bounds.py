@@ -18,7 +18,10 @@ LETTERS_BYTES = 64 * 1024**2
 """Most bytes of their bodies, where a fourth of the file's bound is not less."""
 
 SLICE = 10_000
-"""Rows deleted in one transaction."""
+"""Calls or dead letters deleted in one transaction."""
+
+BATCHES = SLICE // 100
+"""Batches deleted in one transaction, whose calls are too old."""
 
 SHARE = 16
 """Of the calls, one in so many goes each time that the file is too large."""
@@ -26,11 +29,11 @@ SHARE = 16
 STEP = 256
 """Pages given back in one transaction: each may move another page, which the log must hold."""
 
-_EXPIRED = (
-    "DELETE FROM {} WHERE number IN (SELECT number FROM {} WHERE at <= ? ORDER BY at LIMIT ?)"
-)
-_CALLS_EXPIRED = _EXPIRED.format("calls", "calls")
-_LETTERS_EXPIRED = _EXPIRED.format("letters", "letters")
+_EXPIRED = """
+DELETE FROM {0} WHERE number IN (SELECT number FROM {0} WHERE {1} <= ? ORDER BY {1} LIMIT {2})
+"""
+_BATCHES_EXPIRED = _EXPIRED.format("batches", "newest", BATCHES)
+_LETTERS_EXPIRED = _EXPIRED.format("letters", "at", SLICE)
 _LETTERS_TOO_MANY = """
 DELETE FROM letters WHERE number <= (
     SELECT max(number) FROM (
@@ -47,9 +50,13 @@ def keeps(record: Record) -> bool:
 
 
 def forget_expired(connection: sqlite3.Connection, record: Record, now: float) -> None:
-    """Deletes what is older than ``record.age``; ``now`` in seconds since 1970."""
-    for statement in (_CALLS_EXPIRED, _LETTERS_EXPIRED):
-        while connection.execute(statement, (now - record.age, SLICE)).rowcount == SLICE:
+    """Deletes what is older than ``record.age``; ``now`` in seconds since 1970.
+
+    A batch stays as long as the newest of its calls: no call longer than ``record.age`` from its
+    end.
+    """
+    for statement, most in ((_BATCHES_EXPIRED, BATCHES), (_LETTERS_EXPIRED, SLICE)):
+        while connection.execute(statement, (now - record.age,)).rowcount == most:
             pass
 
 
@@ -72,12 +79,12 @@ def _surplus(pages: int, free: int, bound: int) -> int:
 
 def _forget_oldest(connection: sqlite3.Connection) -> bool:
     """Whether there was anything to forget."""
-    first, last = connection.execute("SELECT min(number), max(number) FROM calls").fetchone()
+    first, last = connection.execute("SELECT min(number), max(number) FROM batches").fetchone()
     if first is None:
         return False
     count = min((last - first) // SHARE + 1, SLICE)
     with transaction(connection):
-        connection.execute("DELETE FROM calls WHERE number < ?", (first + count,))
+        connection.execute("DELETE FROM batches WHERE number < ?", (first + count,))
     return True
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from operator import itemgetter
+from typing import Any, NamedTuple, Protocol
 
 
 class Outcome(StrEnum):
@@ -73,6 +75,11 @@ class CallRecord(NamedTuple):
     def without_texts(self) -> CallRecord:
         """The same without prompt and answer, which are the last two. Faster than `_replace`."""
         return CallRecord(*self[:-2])
+
+
+def fields(*names: str) -> Callable[[CallRecord], tuple[Any, ...]]:
+    """What gives these fields of a call, two at least; by place, which is quicker than by name."""
+    return itemgetter(*map(CallRecord._fields.index, names))
 
 
 class Observer(Protocol):

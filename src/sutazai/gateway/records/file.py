@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sutazai.fleet.errors import Unavailable
+from sutazai.gateway.records.storable import storable
 
 log = logging.getLogger("sutazai.gateway")
 
 T = TypeVar("T")
 Row = Sequence[Any]
 
-VERSION = 1
+VERSION = 2
 CACHE_KIB = 512
 BUSY_SECONDS = 5.0
 WAL_BYTES = 4 * 1024**2
@@ -29,24 +30,23 @@ WAL_BYTES = 4 * 1024**2
 
 PAGE = 4096
 
-CALL_COLUMNS = (
-    "id TEXT, at REAL, caller TEXT, agent INTEGER, task TEXT, run TEXT, priority TEXT, tier TEXT,"
-    " version TEXT, model TEXT, backend TEXT, dialect TEXT, form TEXT, stream INTEGER,"
-    " outcome TEXT, status INTEGER, error TEXT, prompt_tokens INTEGER, completion_tokens INTEGER,"
-    " cached_tokens INTEGER, queued REAL, first_token REAL, total REAL, bytes_in INTEGER,"
-    " bytes_out INTEGER, cache TEXT, context TEXT, prompt TEXT, answer TEXT"
-)
 _LETTER_COLUMNS = (
     "id TEXT UNIQUE, at REAL, caller TEXT, task TEXT, model TEXT, path TEXT, content_type TEXT,"
     " priority TEXT, reason TEXT, altered INTEGER, size INTEGER, body BLOB"
 )
 _TABLES = (
-    f"CREATE TABLE IF NOT EXISTS calls (number INTEGER PRIMARY KEY, {CALL_COLUMNS})",
-    "CREATE INDEX IF NOT EXISTS calls_at ON calls (at)",
+    "CREATE TABLE IF NOT EXISTS batches (number INTEGER PRIMARY KEY, length INTEGER, oldest REAL,"
+    " newest REAL, calls BLOB, texts BLOB)",
+    "CREATE INDEX IF NOT EXISTS batches_newest ON batches (newest)",
     f"CREATE TABLE IF NOT EXISTS letters (number INTEGER PRIMARY KEY, {_LETTER_COLUMNS})",
     f"PRAGMA user_version = {VERSION}",
 )
-_ADD_CALL = "INSERT INTO calls VALUES (NULL" + ", ?" * (CALL_COLUMNS.count(",") + 1) + ")"
+# A batch has the number of its first call, and its calls are numbered on from there.
+_ADD_BATCH = """
+INSERT INTO batches VALUES (
+    ifnull((SELECT number + length FROM batches ORDER BY number DESC LIMIT 1), 1), ?, ?, ?, ?, ?
+)
+"""
 _ADD_LETTER = (
     "INSERT OR REPLACE INTO letters VALUES (NULL" + ", ?" * (_LETTER_COLUMNS.count(",") + 1) + ")"
 )
@@ -64,18 +64,18 @@ class CallsFile:
         self._path = path
         self._connection: sqlite3.Connection | None = None
 
-    def add(self, calls: Sequence[Row], letters: Sequence[Row]) -> None:
+    def add(self, batches: Sequence[Row], letters: Sequence[Row]) -> None:
         """Adds rows, all or none. Raises Unavailable."""
 
         def write(connection: sqlite3.Connection) -> None:
             with transaction(connection):
-                connection.executemany(_ADD_CALL, calls)
+                connection.executemany(_ADD_BATCH, batches)
                 connection.executemany(_ADD_LETTER, letters)
 
         try:
             self.run(write)
         except (UnicodeEncodeError, OverflowError):  # of a peer that sends what no text can hold
-            calls, letters = [_storable(row) for row in calls], [_storable(row) for row in letters]
+            letters = storable(letters)
             self.run(write)
 
     def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -154,15 +154,3 @@ def _prepare(connection: sqlite3.Connection) -> None:
 def _is_broken(error: sqlite3.DatabaseError) -> bool:
     code = getattr(error, "sqlite_errorcode", None)  # only SQLite's own errors have one
     return isinstance(error, OtherVersion) or (code is not None and code & 0xFF in _BROKEN)
-
-
-def _storable(row: Row) -> Row:
-    return tuple(_storable_value(value) for value in row)
-
-
-def _storable_value(value: Any) -> Any:
-    if isinstance(value, str):
-        return value.encode(errors="replace").decode()
-    if isinstance(value, int):
-        return max(min(value, 2**63 - 1), -(2**63))
-    return value

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from sutazai.fleet.serving import Record
@@ -29,6 +30,7 @@ class Store:
         self, path: Path, record: Record | None = None, *, wall: Callable[[], float] = time.time
     ) -> None:
         self._record = record or Record()
+        self._wall = wall
         self._writer = Writer(path, self._record, wall=wall)
         reader = Reader(path)
         self._read = reader.read
@@ -62,8 +64,11 @@ class Store:
 
         Raises DeadlineExceeded and Unavailable.
         """
-        return await self._read(lambda connection: find(connection, query), ())
+        kept_since = self._wall() - self._record.age
+        asked = replace(query, since=max(query.since or kept_since, kept_since))
+        return await self._read(lambda connection: find(connection, asked), ())
 
     async def close(self) -> None:
         """Writes what waits."""
-        await asyncio.to_thread(self._writer.close)
+        self._writer.end()
+        await asyncio.to_thread(self._writer.join)

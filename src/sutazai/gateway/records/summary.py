@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterable, MutableSequence, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sutazai.gateway.records.call import CallRecord, Outcome
+from sutazai.gateway.records.call import CallRecord, Outcome, fields
 
 WINDOW = 300.0
 """Seconds that are looked back over."""
@@ -46,42 +46,44 @@ class Summary:
 
 class _Ended(NamedTuple):
     at: float
-    queued: float
     total: float
+    queued: float
+    completion_tokens: int
     backend: str
-    tokens: int
-    done: bool
+    outcome: str
+
+
+_ended = fields(*_Ended._fields)
 
 
 class Recent:
-    """Remembers the newest calls, an `Observer`."""
+    """Remembers the newest calls: in columns, for objects of their own take long to let go."""
 
-    __slots__ = ("_calls", "_limit")
+    __slots__ = ("_columns", "_limit")
 
     def __init__(self, limit: int = CALLS) -> None:
         self._limit = limit
-        self._calls: deque[_Ended] = deque(maxlen=limit)
+        times = array("d"), array("d"), array("d")
+        self._columns: tuple[MutableSequence[Any], ...] = (*times, [], [], [])
 
-    def observe(self, record: CallRecord) -> None:
-        """A call ended."""
-        self._calls.append(
-            _Ended(
-                record.at + record.total,
-                record.queued,
-                record.total,
-                record.backend,
-                record.completion_tokens,
-                record.outcome == Outcome.DONE,
-            )
-        )
+    def count(self, calls: Iterable[CallRecord]) -> None:
+        """Calls have ended."""
+        added = zip(*map(_ended, calls), strict=True)  # none where there are no calls
+        for column, values in zip(self._columns, added, strict=False):
+            column.extend(values)
+        if len(self._columns[0]) > 2 * self._limit:
+            for column in self._columns:
+                del column[: -self._limit]
 
     def summary(self, now: float) -> Summary:
         """As of ``now``, in seconds since 1970."""
+        newest = (column[-self._limit :] for column in self._columns)
+        calls = [_Ended(*figures) for figures in zip(*newest, strict=True)]
         window = WINDOW
-        if len(self._calls) == self._limit:
-            window = min(window, max(now - self._calls[0].at, 1.0))
-        calls = [call for call in self._calls if call.at >= now - window]
-        done = [call for call in calls if call.done]
+        if len(calls) == self._limit:
+            window = min(window, max(now - calls[0].at - calls[0].total, 1.0))
+        calls = [call for call in calls if call.at + call.total >= now - window]
+        done = [call for call in calls if call.outcome == Outcome.DONE]
         return Summary(
             window=window,
             calls=len(calls),
@@ -96,7 +98,7 @@ def _rates(calls: Sequence[_Ended], window: float) -> dict[str, float]:
     tokens: dict[str, int] = {}
     for call in calls:
         if call.backend:
-            tokens[call.backend] = tokens.get(call.backend, 0) + call.tokens
+            tokens[call.backend] = tokens.get(call.backend, 0) + call.completion_tokens
     return {backend: count / window for backend, count in tokens.items()}
 
 

@@ -1,12 +1,15 @@
 """The one thread that writes records and dead letters, and what waits for it.
 
-Whoever has something to be written never waits and never fails: where the thread or the disk is too
-slow, or the disk is full, the oldest of what waits is dropped, and counted. The thread works for a
-tenth of the time at most, so that a flood of refused calls does not cost the others their core.
+Calls are packed by the thread of the event loop, which has them at hand: for another core to fetch
+them, and to give them back to be freed, costs more than the packing. Whoever has something to be
+written never waits and never fails: where the thread or the disk is too slow, or the disk is full,
+the oldest of what waits is dropped, and counted. The thread works for a tenth of the time at most,
+so that a flood of refused calls does not cost the others their core.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sqlite3
 import threading
@@ -20,6 +23,7 @@ from typing import Any, TypeVar
 from sutazai.fleet.errors import Unavailable
 from sutazai.fleet.serving import Record
 from sutazai.gateway.records.backlog import Backlog
+from sutazai.gateway.records.batch import Batch, Text, Texts, batch_of, batch_row
 from sutazai.gateway.records.bounds import forget_expired, keeps, shrink
 from sutazai.gateway.records.call import CallRecord
 from sutazai.gateway.records.file import CallsFile
@@ -33,13 +37,19 @@ Work = Callable[[sqlite3.Connection], T]
 Errand = tuple[Work[Any], Future[Any]]
 
 GATHER = 0.5
-"""Seconds in which what comes is gathered into one write, unless it is `BATCH` calls sooner."""
+"""Seconds in which what comes is gathered into one write, unless it is `MANY` batches sooner."""
 
-BATCH, BATCH_BYTES = 1_000, 1024**2
-"""Rows and bytes of one transaction, and of letters a tenth of them."""
+BATCH, BATCH_BYTES = 256, 1024**2
+"""Most calls of a batch, and bytes of their prompts and answers, but for those of the last one."""
 
-CALLS, CALLS_BYTES = 20_000, 16 * 1024**2
-"""Records that may wait, and bytes of their prompts and answers."""
+MANY = 4
+"""Batches that are written at once."""
+
+AT_ONCE, AT_ONCE_BYTES = 100, 1024**2
+"""Batches or letters of one transaction, and their bytes."""
+
+BATCHES, BATCHES_BYTES = 10_000, 16 * 1024**2
+"""Batches that may wait, and their bytes: some 100,000 calls without prompts and answers."""
 
 LETTERS, LETTERS_BYTES = 1_000, 16 * 1024**2
 """Dead letters that may wait, and bytes of their bodies."""
@@ -73,11 +83,14 @@ class Writer:
         self._record = record
         self._keeps = keeps(record)
         self._wall = wall
-        self._calls: Backlog[CallRecord] = Backlog(limit=CALLS, size=CALLS_BYTES)
+        self._calls: list[CallRecord] = []
+        self._texts: list[Texts] = []
+        self._texts_size = 0
+        self._gathering: asyncio.TimerHandle | None = None
+        self._batches: Backlog[Batch] = Backlog(limit=BATCHES, size=BATCHES_BYTES)
         self._letters: Backlog[DeadLetter] = Backlog(limit=LETTERS, size=LETTERS_BYTES)
         self._errands: SimpleQueue[Errand] = SimpleQueue()
         self._some = threading.Event()
-        self._many = threading.Event()
         self._urgent = threading.Event()
         self._closing = threading.Event()
         self._tidied = float("-inf")
@@ -90,7 +103,7 @@ class Writer:
     @property
     def dropped(self) -> int:
         """Records and dead letters that were never written."""
-        return self._calls.dropped + self._letters.dropped + self._lost + self._refused
+        return self._batches.dropped + self._letters.dropped + self._lost + self._refused
 
     def start(self) -> None:
         self._thread.start()
@@ -105,25 +118,24 @@ class Writer:
         """To be written soon."""
         if not self._keeps:
             return
-        size = 0
         if call.prompt is not None or call.answer is not None:
-            if not self._record.contents:
-                call = call.without_texts()
-            else:
-                size = len(call.prompt or "") + len(call.answer or "")
-        count = self._calls.put(call, size)
-        if count == 1:
-            self._some.set()
-        elif count == BATCH:
-            self._many.set()
+            call = self._put_texts(call)
+        calls = self._calls
+        calls.append(call)
+        if self._gathering is None:
+            self._gather()
+        if len(calls) >= BATCH or self._texts_size >= BATCH_BYTES:
+            self._pack()
 
     def put_letter(self, letter: DeadLetter) -> None:
         """To be written soon, unless it is too large."""
         size = len(letter.body)
         if size > BODY_MAX:
             self._refused += 1
-        elif self._keeps and self._letters.put(letter, size) == 1:
-            self._some.set()
+        elif self._keeps:
+            self._letters.put(letter, size)
+            if self._gathering is None:
+                self._gather()
 
     def submit(self, work: Work[T]) -> Future[T]:
         """Has ``work`` done at the writer's connection, after all that was put before."""
@@ -131,27 +143,59 @@ class Writer:
         if self._closing.is_set() or not self._thread.is_alive():
             future.set_exception(Unavailable("the record of calls is closed"))
             return future
+        self._pack()
         self._errands.put((work, future))
         self._hurry()
         return future
 
-    def close(self) -> None:
-        """Writes what waits; blocks for as long, `CLOSE_WITHIN` seconds at most."""
+    def end(self) -> None:
+        """Nothing is put any more; what waits is written."""
+        self._pack()
         self._closing.set()
         self._hurry()
+
+    def join(self) -> None:
+        """Blocks until all is written, `CLOSE_WITHIN` seconds at most."""
         if self._thread.is_alive():
             self._thread.join(CLOSE_WITHIN)
 
+    def _gather(self) -> None:
+        self._gathering = asyncio.get_running_loop().call_later(GATHER, self._hand_over)
+
+    def _hand_over(self) -> None:
+        """Has the thread write what came so far."""
+        if self._gathering is not None:
+            self._gathering.cancel()
+            self._gathering = None
+        self._pack()
+        self._some.set()
+
     def _hurry(self) -> None:
-        for event in (self._urgent, self._some, self._many):
-            event.set()
+        self._urgent.set()
+        self._hand_over()
+
+    def _put_texts(self, call: CallRecord) -> CallRecord:
+        """``call`` without its texts, which are kept apart from it, or not at all."""
+        if self._record.contents:
+            prompt, answer = call.prompt, call.answer
+            self._texts.append((len(self._calls), prompt, answer))
+            self._texts_size += len(prompt or "") + len(answer or "")
+        return call.without_texts()
+
+    def _pack(self) -> None:
+        if not self._calls:
+            return
+        batch = batch_of(self._calls, self._texts)
+        size = len(batch.calls) + self._texts_size
+        self._calls, self._texts, self._texts_size = [], [], 0
+        if self._batches.put(batch, size, weight=batch.length) >= MANY:
+            self._some.set()
 
     # in the thread
 
     def _run(self) -> None:
         while not self._closing.is_set():
             self._some.wait(TIDY)
-            self._many.wait(GATHER)
             rest = self._work()
             if not self._closing.is_set():
                 self._urgent.wait(rest)
@@ -161,7 +205,7 @@ class Writer:
     def _work(self) -> float:
         """Writes some of what waits, or all of it where that is urgent; gives how long to rest."""
         begun = time.monotonic()
-        for event in (self._urgent, self._some, self._many):  # before looking: nothing is missed
+        for event in (self._urgent, self._some):  # before looking: nothing is missed
             event.clear()
         errands = self._take_errands()
         urgent = bool(errands) or self._closing.is_set()
@@ -176,22 +220,21 @@ class Writer:
             self._run_errand(*errand)
         if more:
             self._some.set()
-            self._many.set()
         return AGAIN if self._failing else IDLE * (time.monotonic() - begun)
 
     def _write_some(self) -> bool:
         """Whether there was anything to write."""
-        calls = self._calls.take(BATCH, BATCH_BYTES)
-        letters = self._letters.take(BATCH // 10, BATCH_BYTES)
-        if not calls and not letters:
+        batches = self._batches.take(AT_ONCE, AT_ONCE_BYTES)
+        letters = self._letters.take(AT_ONCE, AT_ONCE_BYTES)
+        if not batches and not letters:
             return False
         try:
             self._file.add(
-                [_call_row(call) for call in calls],
+                [batch_row(batch, _kept_text) for batch in batches],
                 [letter_row(kept_letter(letter)) for letter in letters],
             )
         except BaseException:
-            self._lost += len(calls) + len(letters)
+            self._lost += sum(batch.length for batch in batches) + len(letters)
             raise
         self._well()
         self._shrink()
@@ -239,14 +282,7 @@ class Writer:
         self._failing = False
 
 
-def _call_row(call: CallRecord) -> tuple[Any, ...]:
-    """In the order of the table's columns."""
-    if call.prompt is None and call.answer is None:
-        return call
-    return call._replace(prompt=_kept_text(call.prompt), answer=_kept_text(call.answer))
-
-
-def _kept_text(text: bytes | str | None) -> str | None:
+def _kept_text(text: Text) -> str | None:
     if text is None:
         return None
     text = text[:CONTENT_MAX]
