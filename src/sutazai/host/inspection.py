@@ -67,16 +67,16 @@ class Inspection:
         return {os.getpid(), self.keeper} if os.getppid() == self.keeper else {os.getpid()}
 
     def _one(self, spec: DesiredUnit, instance: Instance) -> InstanceHeld:
-        usage = instance.usage()
+        bounds = instance.bounds()
         return InstanceHeld(
             unit=spec.name,
             instance=instance.name,
             version=instance.record.version,
             plane=spec.kind is Kind.PLANE,
             starting=instance.state is State.STARTING,
-            grouped=usage is not None and usage.memory is not None,
-            memory=usage.limit if usage else None,
-            cores=usage.cores if usage else None,
+            grouped=bounds is not None,
+            memory=bounds.memory if bounds else None,
+            cores=bounds.cores if bounds else None,
             **self._environment(spec, instance),
         )
 

@@ -13,7 +13,7 @@ from sutazai.fleet.errors import SutazaiError
 from sutazai.host.containers.engine import Engine, Facts
 from sutazai.host.instances.exits import Ending
 from sutazai.host.instances.process import Process
-from sutazai.host.limits import Usage
+from sutazai.host.limits import Bounds, Usage
 
 SIGNALLED = 128
 """An engine's exit code for a death by signal 9 is 137."""
@@ -26,6 +26,7 @@ class Contained:
     Args:
         process: its first process; None where that is not to be seen.
         count: what it has taken so far; None where that is not to be seen.
+        bounds: what the kernel holds it to; None where that is not to be seen.
     """
 
     def __init__(
@@ -34,7 +35,9 @@ class Contained:
         container: str,
         process: Process | None,
         count: Callable[[], Usage | None],
+        bounds: Callable[[], Bounds | None],
     ) -> None:
+        self.bounds = bounds
         self._engine = engine
         self._container = container
         self._process = process

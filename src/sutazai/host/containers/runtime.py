@@ -32,7 +32,7 @@ from sutazai.host.instances.output import Log
 from sutazai.host.instances.ports import free_port
 from sutazai.host.instances.process import Process, ProcessId
 from sutazai.host.instances.records import Record, Records
-from sutazai.host.limits import Usage, limit_of
+from sutazai.host.limits import Bounds, Usage, limit_of
 from sutazai.wire import Client
 
 
@@ -168,10 +168,11 @@ class Containers:
         )
         if record.attached:
             finish = partial(self._let_go, record, contained, output)
-            return Started(record, Attached(contained), output, contained.usage, finish)
+            held = Attached(contained)
+            return Started(record, held, output, contained.usage, contained.bounds, finish)
         self._engines[record.instance] = engine
         finish = partial(self._finish, record, contained, output, engine)
-        return Started(record, contained, output, contained.usage, finish)
+        return Started(record, contained, output, contained.usage, contained.bounds, finish)
 
     async def _finish(
         self, record: Record, contained: Contained, output: ContainerOutput, engine: Engine
@@ -233,4 +234,7 @@ def _hold(record: Record, engine: Engine) -> Contained:
     def count() -> Usage | None:
         return group[0].usage(group[1], record.pid) if group is not None else None
 
-    return Contained(engine, record.container, process, count)
+    def bounds() -> Bounds | None:
+        return group[0].bounds(group[1]) if group is not None else None
+
+    return Contained(engine, record.container, process, count, bounds)

@@ -65,6 +65,7 @@ class Instance:
         self._oom_kills = 0
         self._used = used or (lambda peak: None)
         self.usage = started.usage
+        self.bounds = started.bounds
         self.finish = started.finish
         self._reclaim = started.reclaim
         self.unit = unit

@@ -17,7 +17,7 @@ from sutazai.fleet.spec import Runtime
 from sutazai.host.instances.exits import Ending
 from sutazai.host.instances.output import Log
 from sutazai.host.instances.records import Record, Records
-from sutazai.host.limits import Usage
+from sutazai.host.limits import Bounds, Usage
 
 PORT = "{port}"
 """Stands for the port in a command and its environment."""
@@ -62,6 +62,7 @@ class Started:
 
     Args:
         usage: what it has taken so far; None where nothing is known.
+        bounds: what the kernel holds it to; None where it is in no group of its own.
         finish: to be called once it has ended: removes what it leaves, and says how it was.
         reclaim: puts its memory into swap while it stands still; None where nothing can.
     """
@@ -70,6 +71,7 @@ class Started:
     process: Held
     output: Heard
     usage: Callable[[], Usage | None]
+    bounds: Callable[[], Bounds | None]
     finish: Callable[[], Awaitable[End]]
     reclaim: Callable[[], None] | None = None
 

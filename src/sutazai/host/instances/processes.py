@@ -130,7 +130,8 @@ class Processes:
         usage = partial(self._limits.usage, record.instance, process.pid)
         grouped = self._limits.kind != "accounting"
         reclaim = partial(self._limits.reclaim, record.instance) if grouped else None
-        return Started(record, process, output, usage=usage, finish=finish, reclaim=reclaim)
+        bounds = partial(self._limits.bounds, record.instance)
+        return Started(record, process, output, usage, bounds, finish=finish, reclaim=reclaim)
 
     def _make_room(self, unit: DesiredUnit, instance: str) -> Confines:
         limit = limit_of(unit)

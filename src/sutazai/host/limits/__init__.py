@@ -11,11 +11,11 @@ anything of their own), and what to do when the whole machine runs short of memo
 from sutazai.host.limits.choice import choose
 from sutazai.host.limits.ending import clear, dissolve, sweep
 from sutazai.host.limits.holding import keep_growing
-from sutazai.host.limits.interface import Limit, Limits, Usage
+from sutazai.host.limits.interface import Bounds, Limit, Limits, Usage
 from sutazai.host.limits.policy import limit_of, reservation
 from sutazai.host.limits.verdict import Verdict, judge
 
 __all__ = [
-    "Limits", "Limit", "Usage", "limit_of", "reservation", "choose", "dissolve", "sweep", "clear",
-    "keep_growing", "Verdict", "judge",
+    "Limits", "Limit", "Usage", "Bounds", "limit_of", "reservation", "choose", "dissolve", "sweep",
+    "clear", "keep_growing", "Verdict", "judge",
 ]  # fmt: skip

@@ -11,7 +11,7 @@ import os
 import signal
 
 from sutazai.host.instances.process import stat_fields
-from sutazai.host.limits.interface import Limit, Usage
+from sutazai.host.limits.interface import Bounds, Limit, Usage
 from sutazai.host.machine.facts import LimitsKind
 
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -47,6 +47,9 @@ class Accounting:
         except OSError:
             return None
         return Usage(cpu=sum(int(ticks) for ticks in fields[11:15]) / TICKS)
+
+    def bounds(self, instance: str) -> Bounds | None:
+        """None: nothing is held here."""
 
     def reclaim(self, instance: str) -> None:
         """Nothing: without groups the kernel cannot be asked for that."""

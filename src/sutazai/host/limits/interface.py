@@ -30,12 +30,20 @@ class Limit:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Bounds:
+    """What the kernel holds an instance to: bytes, and how many cores it may keep busy; None for
+    all there are."""
+
+    memory: int | None
+    cores: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Usage:
     """What an instance has taken so far; None where it is not told.
 
     Args:
         memory, peak, limit: bytes.
-        cores: how many it may keep busy.
         cpu: seconds of processor time, of all its processes.
         oom_kills: how many of its processes the kernel killed for want of memory.
     """
@@ -43,7 +51,6 @@ class Usage:
     memory: int | None = None
     peak: int | None = None
     limit: int | None = None
-    cores: float | None = None
     cpu: float | None = None
     oom_kills: int = 0
 
@@ -78,6 +85,9 @@ class Limits(Protocol):
 
     def usage(self, instance: str, leader: int) -> Usage | None:
         """What it took; None where nothing is known. ``leader`` is its first process."""
+
+    def bounds(self, instance: str) -> Bounds | None:
+        """What it is held to; None where it has no room of its own."""
 
     def reclaim(self, instance: str) -> None:
         """Has the kernel put the memory of an instance that stands still into swap, as far as it

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sutazai.host.limits import folders
 from sutazai.host.limits.folders import Folders, KernelFolders, write, write_where_there
-from sutazai.host.limits.interface import Limit, Usage
+from sutazai.host.limits.interface import Bounds, Limit, Usage
 from sutazai.host.machine.facts import LimitsKind
 from sutazai.host.machine.files import number
 
@@ -75,15 +75,17 @@ class GroupsV1:
         group = self._parents["memory"] / instance
         if (memory := number(group / "memory.usage_in_bytes")) is None:
             return None
-        limit = number(group / "memory.limit_in_bytes")
         return Usage(
             memory=memory,
             peak=number(group / "memory.max_usage_in_bytes"),
-            limit=limit if limit is not None and limit < UNLIMITED else None,
-            cores=self._cores(instance),
+            limit=_bound(number(group / "memory.limit_in_bytes")),
             cpu=self._cpu(instance),
             oom_kills=_oom_kills(group),
         )
+
+    def bounds(self, instance: str) -> Bounds | None:
+        limit = number(self._parents["memory"] / instance / "memory.limit_in_bytes")
+        return None if limit is None else Bounds(memory=_bound(limit), cores=self._cores(instance))
 
     def reclaim(self, instance: str) -> None:
         with contextlib.suppress(OSError):  # less than all could be taken
@@ -123,6 +125,10 @@ class GroupsV1:
             return None
         used = number(self._parents["cpuacct"] / instance / "cpuacct.usage")
         return None if used is None else used / NANOSECONDS
+
+
+def _bound(limit: int | None) -> int | None:
+    return limit if limit is not None and limit < UNLIMITED else None
 
 
 def _oom_kills(group: Path) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sutazai.host.limits import folders
 from sutazai.host.limits.folders import Folders, KernelFolders, write, write_where_there
-from sutazai.host.limits.interface import Limit, Usage
+from sutazai.host.limits.interface import Bounds, Limit, Usage
 from sutazai.host.limits.reservation import grown
 from sutazai.host.machine.facts import LimitsKind
 from sutazai.host.machine.files import number, text
@@ -78,10 +78,16 @@ class GroupsV2:
             memory=number(group / "memory.current"),
             peak=number(group / "memory.peak"),
             limit=number(group / "memory.max"),
-            cores=_cores(text(group / "cpu.max")),
             cpu=None if cpu is None else cpu / MICROSECONDS,
             oom_kills=folders.counters(group / "memory.events").get("oom_kill", 0),
         )
+
+    def bounds(self, instance: str) -> Bounds | None:
+        group = self._parent / instance
+        if not (maximum := text(group / "memory.max").strip()):
+            return None
+        memory = int(maximum) if maximum.isdecimal() else None
+        return Bounds(memory=memory, cores=_cores(text(group / "cpu.max")))
 
     def reclaim(self, instance: str) -> None:
         group = self._parent / instance
