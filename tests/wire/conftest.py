@@ -59,7 +59,7 @@ class Serve:
 async def serve(folder: Path) -> AsyncIterator[Serve]:
     serve = Serve(folder)
     yield serve
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await serve.close()
 
 

@@ -73,7 +73,7 @@ async def test_our_client_understands_a_foreign_server(client: Client, foreign: 
 @contextlib.asynccontextmanager
 async def httpx_on(path: Path | None) -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.AsyncHTTPTransport(uds=str(path)) if path else None
-    async with httpx.AsyncClient(transport=transport, timeout=10) as client:
+    async with httpx.AsyncClient(transport=transport, timeout=60) as client:
         yield client
 
 

@@ -138,9 +138,10 @@ async def test_a_proxy_that_is_not_there_is_a_failed_connection(
 async def test_who_is_cancelled_in_the_midst_of_a_tunnel_leaves_nothing_behind(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    gone = asyncio.Event()
+    come, gone = asyncio.Event(), asyncio.Event()
 
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        come.set()
         await reader.read()
         gone.set()
         writer.close()
@@ -149,9 +150,9 @@ async def test_who_is_cancelled_in_the_midst_of_a_tunnel_leaves_nothing_behind(
     monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
     async with Client(proxies=Proxies.from_environment()) as client:
         asking = asyncio.create_task(client.request("GET", Address.parse("https://far.test"), "/"))
-        await asyncio.sleep(0.05)
-        asking.cancel()
         async with asyncio.timeout(DEADLINE):
+            await come.wait()
+            asking.cancel()
             await asyncio.wait([asking])
             await gone.wait()
     server.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -47,16 +48,17 @@ async def test_idle_connections_are_closed_those_of_others_are_not(serve: Serve)
 
 
 async def test_a_request_is_answered_to_its_end_and_no_other_after_it(serve: Serve) -> None:
-    may_end = asyncio.Event()
+    begun, may_end = asyncio.Event(), asyncio.Event()
 
     async def slow(request: Request) -> Response:
+        begun.set()
         await may_end.wait()
         return await count(request)
 
     running = await serve(slow)
     raw = await running.connect()
     await raw.send(GET * 2)
-    await asyncio.sleep(0.05)
+    await begun.wait()
     await running.server.unlisten("tcp")
     may_end.set()
     answer = await raw.rest()
@@ -117,3 +119,24 @@ async def test_closing_the_server_later_does_the_rest(folder: Path) -> None:
             await handler.cancelled.wait()
             await asyncio.wait([asking])
     assert server.connections == 0 and not (folder / "s").exists()
+
+
+@pytest.mark.parametrize("rounds", range(6))
+async def test_who_was_accepted_a_moment_ago_is_let_go_too(serve: Serve, rounds: int) -> None:
+    """Whichever round of the event loop it is in; asyncio would forget some of them."""
+    running = await serve(echo)
+    with socket.create_connection((running.tcp.host, running.tcp.port), timeout=DEADLINE) as caller:
+        for _ in range(rounds):
+            await asyncio.sleep(0)
+
+        await running.server.unlisten("tcp")
+
+        assert await asyncio.to_thread(_end_of, caller) == b""
+
+
+def _end_of(caller: socket.socket) -> bytes:
+    """What comes until the other side is gone; one that was never accepted is reset."""
+    try:
+        return caller.recv(1)
+    except ConnectionResetError:
+        return b""

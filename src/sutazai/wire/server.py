@@ -7,6 +7,7 @@ import errno
 import os
 import socket
 import stat
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from sutazai.fleet.errors import BadInput, PortTaken, SutazaiError
@@ -16,6 +17,7 @@ from sutazai.wire.messages import Handler
 from sutazai.wire.tcp import tune
 
 if TYPE_CHECKING:  # each instance would hold what it imports
+    from collections.abc import Iterable
     from pathlib import Path
 
 BACKLOG = 1024
@@ -37,7 +39,7 @@ class Server:
         self.limits = limits
         self.closing = False
         self._connections: set[Connection] = set()
-        self._listeners: list[tuple[str, asyncio.Server]] = []
+        self._listeners: defaultdict[str, list[asyncio.Server]] = defaultdict(list)
         self._paths: list[tuple[str, str, int]] = []
         self._empty = asyncio.Event()
         self._empty.set()
@@ -56,8 +58,10 @@ class Server:
         sock.setblocking(False)
         tune(sock)
         start = loop.create_unix_server if sock.family == socket.AF_UNIX else loop.create_server
-        listener = await start(lambda: Connection(self, name), sock=sock, backlog=BACKLOG)
-        self._listeners.append((name, listener))
+        listeners = self._listeners[name]
+        listeners.append(
+            await start(lambda: Connection(self, name), sock=sock, backlog=BACKLOG)
+        )
 
     async def listen_tcp(self, host: str, port: int, name: str) -> int:
         """Accept on a TCP port, 0 for any free one; the port is given back.
@@ -83,7 +87,7 @@ class Server:
         That is, after what is being answered on them. Others are not touched, and where there is no
         such listener nothing happens.
         """
-        self._stop_listening({name})
+        await self._stop_listening({name})
         for connection in list(self._connections):
             if connection.listener == name:
                 connection.retire()
@@ -92,7 +96,7 @@ class Server:
     async def close(self, grace: float = 5.0) -> None:
         """Stop accepting, let requests end for ``grace`` seconds, then cut what is left."""
         self.closing = True
-        self._stop_listening({name for name, _ in self._listeners})
+        await self._stop_listening(set(self._listeners))
         for connection in list(self._connections):
             connection.retire()
         try:
@@ -110,11 +114,11 @@ class Server:
             await asyncio.wait(tasks, timeout=PATIENCE)
         await self._empty.wait()
 
-    def _stop_listening(self, names: set[str]) -> None:
-        for name, listener in self._listeners:
-            if name in names:
-                listener.close()
-        self._listeners = [each for each in self._listeners if each[0] not in names]
+    async def _stop_listening(self, names: set[str]) -> None:
+        ending = [each for name in names for each in self._listeners.pop(name, ())]
+        await _accept_no_more(ending)
+        for listener in ending:
+            listener.close()
         self._remove_paths([each for each in self._paths if each[0] in names])
         self._paths = [each for each in self._paths if each[0] not in names]
 
@@ -133,12 +137,24 @@ class Server:
             return False
         self._connections.add(connection)
         self._empty.clear()
+        if connection.listener not in self._listeners:  # given up since this one was accepted
+            asyncio.get_running_loop().call_soon(connection.retire)
         return True
 
     def closed(self, connection: Connection) -> None:
         self._connections.discard(connection)
         if not self._connections:
             self._empty.set()
+
+
+async def _accept_no_more(listeners: Iterable[asyncio.Server]) -> None:
+    """Lets what was accepted a moment ago come to us. asyncio forgets a connection whose listener
+    is closed before that, and its client would wait for ever (CPython 3.11)."""
+    loop = asyncio.get_running_loop()
+    for listener in listeners:
+        for sock in listener.sockets:
+            loop.remove_reader(sock.fileno())
+    await asyncio.sleep(0)
 
 
 def _bind_tcp(host: str, port: int) -> socket.socket:
