@@ -1,14 +1,24 @@
-"""What holds for all tests: where everything must be tested, what is missing is a failure."""
+"""What holds for all tests, on a machine as busy as it may be."""
 
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Generator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 OPTIONAL = ("crewai",)
 """Libraries of others that an example in the docs imports; too heavy to be installed for that."""
+
+settings.register_profile(
+    "busy", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("busy")  # how long an example takes says more of the machine than of us
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in the background of a shell, say
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # what tests start would inherit it
 
 
 @pytest.hookimpl(wrapper=True)

@@ -6,7 +6,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -17,6 +16,8 @@ from pathlib import Path
 
 import psycopg
 import pytest
+
+from tests.ports import free_port
 
 STARTS_WITHIN = 60.0
 PATTERNS = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin")
@@ -44,12 +45,6 @@ def user() -> str | None:
         except KeyError:
             continue
     pytest.skip("no user but root is there to run Postgres")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass

@@ -28,7 +28,7 @@ from sutazai.fleet.errors import (
 )
 from sutazai.wire import Client
 
-PATIENCE = 10.0
+PATIENCE = 60.0
 """Seconds after which a test gives up waiting."""
 
 
@@ -244,7 +244,7 @@ async def test_a_program_that_takes_too_long_dies_with_its_children(
     pids = tmp_path / "pids"
     tool = program(f"sleep 60 & echo $$ $! > {pids}; wait")
     with pytest.raises(DeadlineExceeded, match="program was not done"):
-        await run(make_agent(tool=tool, timeout=0.5), "q")
+        await run(make_agent(tool=tool, timeout=3.0), "q")
     for pid in await pids_in(pids, 2):
         await gone(pid)
 
@@ -261,7 +261,7 @@ async def test_a_child_that_keeps_the_output_open_is_not_left_behind(
 ) -> None:
     pids = tmp_path / "pids"
     with pytest.raises(DeadlineExceeded):
-        await run(make_agent(tool=program(f"sleep 60 & echo $! > {pids}"), timeout=0.5), "q")
+        await run(make_agent(tool=program(f"sleep 60 & echo $! > {pids}"), timeout=3.0), "q")
     [child] = await pids_in(pids, 1)
     await gone(child)
 
@@ -302,7 +302,7 @@ async def test_without_a_model_the_output_still_comes_with_a_note(
 async def test_a_model_that_never_answers_does_not_cost_the_output(
     make_agent: MakeAgent, program: Callable[[str], str]
 ) -> None:
-    output = await run(make_agent(Model(None), tool=program("echo found")), "q", seconds=1.0)
+    output = await run(make_agent(Model(None), tool=program("echo found")), "q", seconds=4.0)
     assert output["output"] == "found\n"
     assert output["note"].endswith("the model did not answer in time")
 

@@ -12,7 +12,7 @@ from sutazai.bus.message import Message, Reason
 from sutazai.fleet.errors import QueueFull, SutazaiError
 from tests.bus.conftest import Open, Post, numbered
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
 async def take(found: Open, receiver: str, count: int) -> list[Message]:

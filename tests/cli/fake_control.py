@@ -59,7 +59,7 @@ class FakeControl:
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, name="fake control")
         self._thread.start()
-        assert self._ready.wait(10)
+        assert self._ready.wait(60)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -25,7 +25,7 @@ class FakeGateway:
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, name="fake gateway")
         self._thread.start()
-        assert self._ready.wait(10)
+        assert self._ready.wait(60)
         return self
 
     def __exit__(self, *_: object) -> None:

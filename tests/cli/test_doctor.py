@@ -20,6 +20,7 @@ from sutazai.fleet.places import Places
 from sutazai.fleet.serving import EmbeddedLlm
 from sutazai.fleet.spec import Ports
 from sutazai.wire import Request, Response, Router, Server, json_response
+from tests.ports import free_port
 
 
 @asynccontextmanager
@@ -41,11 +42,6 @@ async def ollama(port: int) -> AsyncIterator[None]:
         yield
     finally:
         await server.close(grace=0)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 class TestWholeMachine:

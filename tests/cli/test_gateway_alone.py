@@ -74,7 +74,7 @@ def test_it_says_where_it_is_what_to_set_and_what_it_found(ollama: str) -> None:
         assert said.endswith(f"{MODEL}\n")
 
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=20)
+        _, errors = process.communicate(timeout=60)
 
     assert process.returncode == 0
     assert "Traceback" not in errors
@@ -87,7 +87,7 @@ def test_the_other_commands_find_it(sutazai: CommandLine, ollama: str) -> None:
         assert MODEL in sutazai("gateway", "stats").out
 
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=20)
+        process.communicate(timeout=60)
     assert sutazai("gateway", "stats").code == 6
 
 

@@ -95,8 +95,10 @@ def test_it_follows_until_it_is_ended(logs: Path) -> None:
     write(logs, "planner.log", "first")
     command = [sys.executable, "-m", "sutazai.cli", "logs", "-f", "--state", str(logs.parent)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as following:
-        assert following.stdout is not None
-        assert "first" in following.stdout.readline()
-        write(logs, "planner.log", "second")
-        assert "second" in following.stdout.readline()
-        following.terminate()
+        try:
+            assert following.stdout is not None
+            assert "first" in following.stdout.readline()
+            write(logs, "planner.log", "second")
+            assert "second" in following.stdout.readline()
+        finally:
+            following.kill()

@@ -135,12 +135,15 @@ def test_for_debugging_errors_keep_their_traceback(monkeypatch: pytest.MonkeyPat
 def test_nobody_who_stops_reading_is_told_so() -> None:
     command = subprocess.Popen([*CLI, "schema"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert command.stdout is not None and command.stderr is not None
-    with command.stdout, command.stderr:
-        command.stdout.read(1)
-        command.stdout.close()
+    with command:
+        try:
+            command.stdout.read(1)
+            command.stdout.close()
 
-        assert command.stderr.read() == b""
-        command.wait(30)
+            assert command.stderr.read() == b""
+            command.wait(60)
+        finally:
+            command.kill()
 
 
 def test_a_terminal_that_knows_few_letters_is_no_error() -> None:
@@ -148,7 +151,7 @@ def test_a_terminal_that_knows_few_letters_is_no_error() -> None:
         [*CLI, "status"],
         env={"PATH": "", "PYTHONIOENCODING": "ascii", "XDG_STATE_HOME": "/nonexistent"},
         capture_output=True,
-        timeout=30,
+        timeout=60,
         check=False,
     )
 

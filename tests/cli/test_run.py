@@ -117,14 +117,17 @@ def test_ctrl_c_cancels_the_run(control: FakeControl, fleet: Places) -> None:
     control.events("GET /runs/run-1/events", ("run", running), endless=True)
     words = [sys.executable, "-m", "sutazai.cli", "run", "Tidy up"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as command:
-        assert command.stdout is not None and command.stderr is not None
-        while b"plan (planner) running" not in command.stdout.readline():
-            pass
+        try:
+            assert command.stdout is not None and command.stderr is not None
+            said = iter(command.stdout.readline, b"")
+            assert any(b"plan (planner) running" in line for line in said)
 
-        command.send_signal(signal.SIGINT)
+            command.send_signal(signal.SIGINT)
 
-        assert b"run run-1 cancelled" in command.stderr.read()
-        assert command.wait(10) == 130
+            assert b"run run-1 cancelled" in command.stderr.read()
+            assert command.wait(60) == 130
+        finally:
+            command.kill()
     assert control.asked[-1].path == "/runs/run-1/cancel"
 
 

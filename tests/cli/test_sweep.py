@@ -52,7 +52,7 @@ def spawn(mark: str) -> Iterator[Spawn]:
     yield start
     for process in started:
         process.kill()
-        process.wait(10)
+        process.wait(60)
         if process.stdout:
             process.stdout.close()
 
@@ -62,7 +62,7 @@ def test_everything_that_carries_the_mark_is_ended(mark: str, spawn: Spawn) -> N
 
     assert sweep(mark) == 2
 
-    assert (first.wait(5), second.wait(5)) == (-signal.SIGTERM, -signal.SIGTERM)
+    assert (first.wait(60), second.wait(60)) == (-signal.SIGTERM, -signal.SIGTERM)
     assert marked(mark) == []
 
 
@@ -78,7 +78,7 @@ def test_what_does_not_listen_is_killed(mark: str, spawn: Spawn) -> None:
     deaf = spawn(DEAF)
 
     assert sweep(mark, grace=0.1) == 1
-    assert deaf.wait(5) == -signal.SIGKILL
+    assert deaf.wait(60) == -signal.SIGKILL
 
 
 def test_what_is_stopped_is_ended_politely(mark: str, spawn: Spawn) -> None:
@@ -86,7 +86,7 @@ def test_what_is_stopped_is_ended_politely(mark: str, spawn: Spawn) -> None:
     halted.send_signal(signal.SIGSTOP)
 
     assert sweep(mark) == 1
-    assert halted.wait(5) == -signal.SIGTERM
+    assert halted.wait(60) == -signal.SIGTERM
 
 
 def test_the_sessions_of_people_are_left_alone(mark: str, spawn: Spawn) -> None:

@@ -116,7 +116,7 @@ class Shown:
         os.write(self.ours, keys)
 
     def until(self, holds: Callable[[], bool]) -> None:
-        until = time.monotonic() + 30
+        until = time.monotonic() + 60
         while not holds():
             assert time.monotonic() < until, self.said[-2000:]
             if select.select([self.ours], [], [], 0.05)[0]:

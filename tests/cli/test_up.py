@@ -161,13 +161,13 @@ def test_another_fleet_on_the_same_state_is_a_conflict(
 def test_a_keeper_that_was_killed_is_no_hiding_place(file: Path, places: Places) -> None:
     """Start, kill the keeper, stop: not one process is left, and the sockets are gone."""
     keeper = start_fleet(places, accept(file).fleet, config_of(file), os.environ)
-    status = ask_keeper(places, {"op": "status"}, deadline=5)
+    status = ask_keeper(places, {"op": "status"}, deadline=60)
     names = {listener["name"] for listener in status["listeners"]}
     assert names == {"control", "web", "gateway", "agent:writer"}
     assert {keeper.pid, status["host_pid"]} <= set(marked(mark_of(places)))
 
     keeper.send_signal(signal.SIGKILL)
-    keeper.wait(10)
+    keeper.wait(60)
     assert stop_fleet(places)
 
     assert marked(mark_of(places)) == []
@@ -185,7 +185,7 @@ def test_what_is_kept_is_for_its_owner_only_and_holds_no_secret(
     token = places.token.read_text()
     environment = Path(f"/proc/{keeper.pid}/environ").read_bytes()
     stop_fleet(places)
-    keeper.wait(10)
+    keeper.wait(60)
 
     assert b"BACKEND_KEY=s3cret" in environment
     for kept in (places.token, places.config, places.fleet, places.state / "keeper.json"):

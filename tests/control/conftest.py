@@ -23,6 +23,7 @@ from sutazai.fleet.places import Places
 from sutazai.fleet.serving import EmbeddedLlm
 from sutazai.fleet.spec import Agent, Fleet, Sampling, Temperature
 from tests.control.peers import FakeGateway, FakeHost
+from tests.ports import free_port
 
 TOKEN = "the-admin-token"
 
@@ -48,13 +49,7 @@ def write_state(places: Places, fleet: Fleet, port: int, *, started: float = 100
     places.token.write_text(TOKEN)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-async def eventually(condition: Callable[[], Any], seconds: float = 30.0) -> Any:
+async def eventually(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
     """What ``condition`` gives once that is true."""
     async with asyncio.timeout(seconds):
         while not (found := condition()):
@@ -99,9 +94,11 @@ async def running_control(
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     async with open_control(settings, every=every) as parts:
         serving = asyncio.create_task(serve(parts, listener), name="control")
-        yield parts, url
-        parts.stopping.set()
-        await asyncio.wait_for(serving, 10)
+        try:
+            yield parts, url
+        finally:
+            parts.stopping.set()
+            await asyncio.wait_for(serving, 60)
 
 
 @pytest.fixture
@@ -112,5 +109,5 @@ async def api(
     async with running_control(places) as (_, url):
         await eventually(lambda: host.pushed and gateway.pushed)
         headers = {"authorization": f"Bearer {TOKEN}"}
-        async with httpx.AsyncClient(base_url=url, headers=headers, timeout=10) as client:
+        async with httpx.AsyncClient(base_url=url, headers=headers, timeout=60) as client:
             yield client

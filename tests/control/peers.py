@@ -157,6 +157,7 @@ class FakeGateway(FakePeer):
         self.left: list[str] = []
         self.headers: list[Headers] = []
         self.arms: Body = {"incarnation": "a"}
+        self.looks = 0
 
     def router(self) -> Router:
         router = Router()
@@ -174,6 +175,7 @@ class FakeGateway(FakePeer):
         return json_response({})
 
     async def _stats(self, request: Request) -> Response:
+        self.looks += 1
         backend = {
             "name": "embedded",
             "available": True,

@@ -23,6 +23,8 @@ from tests.postgres import Postgres, postgres
 AGENTS = ("planner", "executor", "reviewer")
 SEED = 20261121
 
+pytestmark = pytest.mark.timeout(300)  # processes start again and again
+
 
 @pytest.fixture
 def keeper(places: Places) -> Iterator[FakeKeeper]:
@@ -78,7 +80,7 @@ class Ledger:
         url = f"{ports.url(ports.control)}/api/v1{path}"
         headers = {"authorization": f"Bearer {TOKEN}"}
         try:
-            async with httpx.AsyncClient(headers=headers, timeout=20) as client:
+            async with httpx.AsyncClient(headers=headers, timeout=60) as client:
                 answer = await client.request(method, url, json=value)
         except httpx.HTTPError:
             await asyncio.sleep(0.1)

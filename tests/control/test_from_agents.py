@@ -11,8 +11,9 @@ from sutazai.fleet.places import Places
 from sutazai.fleet.queueing import TaskQueue
 from sutazai.fleet.serving import EmbeddedLlm
 from sutazai.fleet.spec import Agent, Fleet, Rank, Runtime
-from tests.control.conftest import TOKEN, eventually, free_port, running_control, write_state
+from tests.control.conftest import TOKEN, eventually, running_control, write_state
 from tests.control.peers import FakeGateway, FakeHost
+from tests.ports import free_port
 
 FROM = "/api/v1/from"
 
@@ -37,7 +38,7 @@ async def api(
     async with running_control(places) as (_, url):
         await eventually(lambda: host.pushed and gateway.pushed)
         headers = {"authorization": f"Bearer {TOKEN}"}
-        async with httpx.AsyncClient(base_url=url, headers=headers, timeout=10) as client:
+        async with httpx.AsyncClient(base_url=url, headers=headers, timeout=60) as client:
             yield client
 
 

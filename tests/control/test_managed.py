@@ -27,6 +27,7 @@ from sutazai.gateway.backends.state import BackendState
 from sutazai.wire import Address, Client
 from tests.gateway.fake_ollama import MODEL, installed
 from tests.host.machine import command, machine
+from tests.ports import free_port
 
 DECLARED = LlmSource(Source.DECLARED)
 
@@ -126,12 +127,6 @@ def test_models_of_a_server_that_is_not_managed_are_as_declared() -> None:
     pins = pins_of(backend(managed=None, models={"m": Pinned(context=512)}))
 
     assert pins == {"m": PinnedRoute(context=512)}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def test_a_host_runs_it_and_it_has_what_it_should_have(

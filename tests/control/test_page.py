@@ -86,5 +86,5 @@ async def test_open_tasks_are_counted_by_agent(
         for number in range(2):
             await parts.work.task_desk.submit(TaskRequest(agent="planner", input=number))
         headers = {"authorization": f"Bearer {TOKEN}"}
-        async with httpx.AsyncClient(base_url=url, headers=headers, timeout=10) as client:
+        async with httpx.AsyncClient(base_url=url, headers=headers, timeout=60) as client:
             assert (await client.get(f"{V1}/tasks/open")).json() == {"planner": 2}

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 
+from sutazai.control.api.parts import Parts
 from sutazai.fleet.places import Places
 from sutazai.fleet.serving import Backend
 from sutazai.fleet.spec import Agent
-from tests.control.conftest import eventually, free_port, running_control, small_fleet, write_state
+from tests.control.conftest import eventually, running_control, small_fleet, write_state
 from tests.control.peers import FakeGateway, FakeHost
+from tests.ports import free_port
 
 QUICK = 0.05
 
@@ -99,13 +101,20 @@ async def test_a_lost_peer_and_its_return_are_events(
 ) -> None:
     async with running_control(places, every=QUICK) as (parts, _):
         await eventually(lambda: host.pushed and gateway.pushed)
-        await asyncio.sleep(0.2)
+        looks = gateway.looks
+        await eventually(lambda: gateway.looks > looks)  # so control knows that it was told
         await gateway.stop()
-        await asyncio.sleep(0.3)
+        await told(parts, "revision", "lost")
         await gateway.start()
         await eventually(lambda: len(gateway.pushed) == 2)
-        events = await parts.feed.newest(100)
-    assert [event.kind for event in events] == ["revision", "lost", "back"]
+        await told(parts, "revision", "lost", "back")
+
+
+async def told(parts: Parts, *kinds: str) -> None:
+    """Waits for these events, and no others."""
+    async with asyncio.timeout(60):
+        while [event.kind for event in await parts.feed.newest(100)] != [*kinds]:
+            await asyncio.sleep(0.02)
 
 
 async def test_events_are_taken_over_once_however_often_either_side_restarts(
@@ -113,7 +122,7 @@ async def test_events_are_taken_over_once_however_often_either_side_restarts(
 ) -> None:
     async def told(count: int) -> list[str]:
         async with running_control(places, every=QUICK) as (parts, _):
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while True:
                     events = await parts.feed.newest(100)
                     messages = [event.message for event in events if event.source == "host"]

@@ -83,7 +83,7 @@ async def test_control_starts_anew_with_what_was_accepted(
         asked = Application.model_validate(application(changed(), reason="more care"))
         plan = await parts.reviser.apply(asked)
         assert (plan.revision, plan.accepted) == (2, True)
-        await asyncio.wait_for(parts.stopping.wait(), 10)
+        await asyncio.wait_for(parts.stopping.wait(), 60)
     async with running_control(places) as (parts, _):
         await eventually(lambda: len(host.pushed) == 2)
         assert parts.settings.fleet.agents["reviewer"].prompt == PROMPT
@@ -100,7 +100,7 @@ async def test_an_earlier_revision_becomes_the_next_one(
         await parts.reviser.apply(Application.model_validate(application(changed())))
     async with running_control(places) as (_, url):
         headers = {"authorization": f"Bearer {TOKEN}"}
-        async with httpx.AsyncClient(base_url=url, headers=headers, timeout=10) as api:
+        async with httpx.AsyncClient(base_url=url, headers=headers, timeout=60) as api:
             there = (await api.get("/api/v1/revisions/1/difference/2")).json()
             assert [unit["name"] for unit in there["units"]] == ["reviewer"]
             missing = await api.post("/api/v1/revisions/9/restore", json={})

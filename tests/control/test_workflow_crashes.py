@@ -20,6 +20,7 @@ from tests.control.peers import Body, FakeGateway, FakeHost, FakeKeeper
 from tests.control.test_process import client_of, control_process
 from tests.postgres import postgres
 
+pytestmark = pytest.mark.timeout(300)  # processes start again and again
 STEPS: list[dict[str, Any]] = [
     {
         "name": "plan",

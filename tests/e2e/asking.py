@@ -15,7 +15,7 @@ import httpx
 
 from tests.e2e.fleet import Fleet, eventually
 
-PATIENCE = 60.0
+PATIENCE = 100.0
 
 
 def ask_control(fleet: Fleet, method: str, path: str, body: Any = None) -> dict[str, Any] | None:
@@ -23,7 +23,7 @@ def ask_control(fleet: Fleet, method: str, path: str, body: Any = None) -> dict[
     headers = {"authorization": f"Bearer {fleet.token}"}
     try:
         answer = httpx.request(
-            method, f"{fleet.control}/api/v1{path}", json=body, headers=headers, timeout=20
+            method, f"{fleet.control}/api/v1{path}", json=body, headers=headers, timeout=PATIENCE
         )
     except httpx.HTTPError:
         return None

@@ -9,6 +9,8 @@ import pytest
 
 from tests.e2e.fleet import Fleet
 
+TEST_WITHIN = 400.0
+"""Seconds for one test of a whole fleet, where the test itself does not say."""
 SMALL = """
 name: small
 catalogue: [planner, executor, reviewer]
@@ -22,6 +24,8 @@ agents:
   trouble:
     class: "echo_agent:Trouble"
     temperature: hot
+  planner:
+    sampling: {max_tokens: 24}
 """
 
 ECHO_AGENT = """
@@ -44,6 +48,13 @@ class Trouble(Agent):
             await asyncio.sleep(3600)
         return "fine"
 """
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The first test of a fleet also waits until it is up, and the last until it is down."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(TEST_WITHIN))
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ import json
 import os
 import random
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -15,8 +14,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-OFFSETS = (0, 1, 94, 290, 300, 589)
+from tests.ports import is_free
+
+OFFSETS = (0, 1, 94, *range(290, 590))
 """Ports that a fleet takes, relative to its base: control, dashboard, gateway, agents."""
+PATIENCE = 150.0
+"""Seconds that one command may take: `up` itself waits for two minutes, as long as it must."""
 
 
 class Fleet:
@@ -41,19 +44,19 @@ class Fleet:
     def token(self) -> str:
         return (self.state / "token").read_text().strip()
 
-    def cli(self, *arguments: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+    def cli(self, *arguments: str, timeout: float = PATIENCE) -> subprocess.CompletedProcess[str]:
         """Runs ``sutazai ARGUMENTS --state …`` to its end."""
         command = [sys.executable, "-m", "sutazai.cli", *arguments, "--state", str(self.state)]
         return subprocess.run(
             command, env=self.environment, timeout=timeout, text=True, capture_output=True
         )
 
-    def up(self, *more: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+    def up(self, *more: str, timeout: float = PATIENCE) -> subprocess.CompletedProcess[str]:
         file = ("-f", str(self.file)) if self.file else ()
         base = ("--port-base", str(self.port_base))
         return self.cli("up", "--detach", *base, *file, *more, timeout=timeout)
 
-    def must(self, *arguments: str, timeout: float = 60) -> str:
+    def must(self, *arguments: str, timeout: float = PATIENCE) -> str:
         """What a command prints; fails the test with all it said where it fails."""
         done = self.cli(*arguments, timeout=timeout)
         assert done.returncode == 0, f"{arguments}: {done.returncode}\n{done.stdout}{done.stderr}"
@@ -85,7 +88,7 @@ class Fleet:
         return found
 
     def stop(self) -> None:
-        self.cli("down", timeout=120)
+        self.cli("down")
         left = self.processes()
         shutil.rmtree(self.folder, ignore_errors=True)
         assert not left, f"processes left: {left}"
@@ -102,22 +105,12 @@ def free_port_base() -> int:
     """A base below which no port that a fleet takes is in use now."""
     for _ in range(100):
         base = random.randrange(11000, 31000, 10)
-        if all(_is_free(base + offset) for offset in OFFSETS):
+        if all(is_free(base + offset) for offset in OFFSETS):
             return base
     raise AssertionError("no free ports")
 
 
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
-
-
-def eventually(holds: Callable[[], Any], within: float = 30.0, what: str = "") -> Any:
+def eventually(holds: Callable[[], Any], within: float = 60.0, what: str = "") -> Any:
     """The first true answer of ``holds``; fails after ``within`` seconds."""
     deadline = time.monotonic() + within
     while time.monotonic() < deadline:

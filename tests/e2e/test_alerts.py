@@ -67,6 +67,7 @@ def one_alert(fleet: Fleet, rule: str) -> str:
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.soak
 def test_a_flood_of_calls_is_one_alert(fleet: Fleet, model: Model) -> None:
     model.script(hang_after=0)
     with ThreadPoolExecutor(FLOOD) as pool:

@@ -28,11 +28,11 @@ class Clerk(Agent):
     async def run(self, task):
         with open(os.environ["SUTAZAI_HOME"] + "/ledger", "a") as ledger:
             ledger.write(f"{task.input}\\n")
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.25)
         return f"sold {task.input}"
 """
 MANY = 60
-"""Tasks that are given at once; the agent does some ten a second."""
+"""Tasks that are given at once; the agent does four a second at most."""
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def fleet(tmp_path: Path) -> Iterator[Fleet]:
     (tmp_path / "clerk_agent.py").write_text(CLERK)
     running = Fleet(tmp_path / "fleet.yaml")
     try:
-        up = running.up(timeout=120)
+        up = running.up()
         assert up.returncode == 0, up.stdout + up.stderr
         yield running
     finally:
@@ -73,7 +73,7 @@ class Customers:
 @pytest.fixture
 def client(fleet: Fleet) -> Iterator[httpx.Client]:
     headers = {"authorization": f"Bearer {fleet.token}"}
-    with httpx.Client(base_url=f"{fleet.control}/api/v1", headers=headers, timeout=30) as client:
+    with httpx.Client(base_url=f"{fleet.control}/api/v1", headers=headers, timeout=90) as client:
         yield client
 
 
@@ -91,7 +91,7 @@ def test_a_lost_fleet_goes_on_where_its_checkpoint_was_made(
 ) -> None:
     safe, customers = str(tmp_path / "safe"), Customers(client)
     try:
-        eventually(lambda: len(customers.accepted) >= MANY and len(done(client)) > 3)
+        eventually(lambda: len(customers.accepted) >= MANY and len(done(client)) > 3, 60)
         finished, given = done(client), list(customers.accepted)
         assert len(given) > len(finished), "there is work under way"
         made = json.loads(fleet.must("checkpoint", "create", "--to", safe, "--json"))
@@ -104,7 +104,7 @@ def test_a_lost_fleet_goes_on_where_its_checkpoint_was_made(
     assert refused.returncode == 3
     assert "sutazai down" in refused.stderr
 
-    fleet.must("down", timeout=120)
+    fleet.must("down")
     shutil.rmtree(fleet.state)
     restored = json.loads(
         fleet.must("checkpoint", "restore", name, "--from", safe, "--start", "--json", timeout=200)
@@ -115,7 +115,7 @@ def test_a_lost_fleet_goes_on_where_its_checkpoint_was_made(
     after = tasks(client)
     assert set(given) <= set(after), "what was accepted before is there"
     assert {key: after[key] for key in finished} == finished, "what was finished is as it was"
-    eventually(lambda: all(task["ended"] for task in tasks(client).values()), 60, "work goes on")
+    eventually(lambda: all(task["ended"] for task in tasks(client).values()), 100, "work goes on")
     assert {task["reason"] for task in tasks(client).values()} == {""}
     assert {task["output"] for task in done(client).values()} == {
         f"sold item {number}" for number in range(len(after))

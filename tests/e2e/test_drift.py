@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 
 from tests.e2e.asking import agent_of, status_of
-from tests.e2e.fleet import Fleet, eventually, free_port_base
+from tests.e2e.fleet import Fleet, eventually
 from tests.gateway.fake_ollama import MODEL, installed
+from tests.ports import free_port
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -33,7 +34,7 @@ class Ollama:
     """A server of somebody else's, started with the settings that a test wants."""
 
     def __init__(self, folder: Path) -> None:
-        self.port = free_port_base()
+        self.port = free_port()
         self._program = installed(folder)
         self.digest = folder / "digest"
         self.digest.write_text("sha256:first")
@@ -210,6 +211,7 @@ def test_another_model_under_the_same_name(fleet: Fleet, ollama: Ollama) -> None
     assert (one["expected"], one["seen"]) == ("sha256:first", "sha256:second")
 
 
+@pytest.mark.soak
 def test_a_backend_with_other_settings(fleet: Fleet, ollama: Ollama) -> None:
     ollama.stop()
     ollama.start(parallel=2)
@@ -217,14 +219,17 @@ def test_a_backend_with_other_settings(fleet: Fleet, ollama: Ollama) -> None:
     assert (one["what"], one["expected"], one["seen"]) == ("OLLAMA_NUM_PARALLEL", "4", "2")
 
 
+@pytest.mark.soak
 def test_a_stranger_on_a_port_of_the_fleet(fleet: Fleet) -> None:
     port = agent_of(fleet, "teapot")["port"]
     command = [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.2"]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as stranger:
-        one = found(fleet, "port", time.time())
+        try:
+            one = found(fleet, "port", time.time())
+        finally:
+            stranger.kill()
         assert (one["unit"], one["what"]) == ("teapot", str(port))
         assert f"process {stranger.pid}" in one["seen"]
-        stranger.kill()
     eventually(lambda: finding(fleet, "port") is None, 60, "it is gone again")
 
 
@@ -245,6 +250,7 @@ def test_instances_are_restarted_once_that_is_told(
     assert instance_of(fleet, "program")["instance"] != before
 
 
+@pytest.mark.soak
 def test_a_host_that_was_told_something_else_is_told_again(fleet: Fleet) -> None:
     plant_version(fleet)
 
@@ -253,6 +259,7 @@ def test_a_host_that_was_told_something_else_is_told_again(fleet: Fleet) -> None
     assert instance_of(fleet, "teapot")["version"] != "planted"
 
 
+@pytest.mark.soak
 def test_edited_code_is_accepted_and_rolled_out_once_that_is_told(
     fleet: Fleet, folder: Path
 ) -> None:

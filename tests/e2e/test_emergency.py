@@ -14,9 +14,9 @@ from tests.e2e.fleet import Fleet, eventually
 FILE = """
 name: small
 agents:
-  low: {temperature: hot, priority: low, prompt: "You answer with one word."}
-  high: {temperature: hot, priority: high, prompt: "You answer with one word."}
-  kept: {temperature: hot, pool: critical, prompt: "You answer with one word."}
+  low: {temperature: hot, priority: low, prompt: "Answer.", sampling: {max_tokens: 8}}
+  high: {temperature: hot, priority: high, prompt: "Answer.", sampling: {max_tokens: 8}}
+  kept: {temperature: hot, pool: critical, prompt: "Answer.", sampling: {max_tokens: 8}}
 services:
   database: {command: [sleep, "1000"]}
 """
@@ -27,7 +27,7 @@ def fleet(tmp_path: Path) -> Iterator[Fleet]:
     file = tmp_path / "fleet.yaml"
     file.write_text(FILE)
     running = Fleet(file)
-    up = running.up(timeout=120)
+    up = running.up()
     try:
         assert up.returncode == 0, up.stdout + up.stderr
         yield running
@@ -55,7 +55,7 @@ def test_memory_is_freed_by_ending_the_idle_and_a_call_wakes_them(fleet: Fleet) 
     assert done["freed"] > 0
     assert set(pids(fleet)) == {"kept", "database"}
     assert "memory was asked for" in fleet.agent("low")["reason"]
-    fleet.must("ask", "low", "Say yes.", timeout=120)
+    fleet.must("ask", "low", "Say yes.")
     assert "low" in pids(fleet)
     assert "high" not in pids(fleet)
 

@@ -41,7 +41,7 @@ def fleet(tmp_path: Path) -> Iterator[Fleet]:
     (tmp_path / "fleet.yaml").write_text(json.dumps(declared))
     fleet = Fleet(tmp_path / "fleet.yaml")
     try:
-        done = fleet.up(timeout=110)
+        done = fleet.up()
         assert done.returncode == 0, done.stdout + done.stderr
         yield fleet
     finally:

@@ -42,7 +42,7 @@ class Echo(Agent):
 
 class Asker(Agent):
     async def run(self, task):
-        return (await self.llm.chat("Say one word.")).text
+        return (await self.llm.chat("Say one word.", max_tokens=8)).text
 """
 
 
@@ -68,7 +68,7 @@ def up(folder: Path, agents: dict[str, Any]) -> Iterator[Fleet]:
     (folder / "fleet.yaml").write_text(json.dumps({"name": "kills", "agents": agents}))
     fleet = Fleet(folder / "fleet.yaml")
     try:
-        done = fleet.up(timeout=110)
+        done = fleet.up()
         assert done.returncode == 0, done.stdout + done.stderr
         yield fleet
     finally:

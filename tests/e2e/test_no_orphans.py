@@ -18,8 +18,13 @@ agents:
   two: {runtime: command, command: ["sh", "-c", "sleep 1000 & sleep 1000"], temperature: hot}
 """
 
+LATER = [
+    pytest.param(each, marks=pytest.mark.soak) for each in ("gateway", "control", "zygote", "one")
+]
+"""Victims that are left to long runs."""
 
-@pytest.mark.parametrize("victim", ["keeper", "host", "gateway", "control", "zygote", "one"])
+
+@pytest.mark.parametrize("victim", ["keeper", "host", *LATER])
 def test_down_ends_everything_after_a_kill(tmp_path: Path, victim: str) -> None:
     (tmp_path / "fleet.yaml").write_text(TINY)
     fleet = Fleet(tmp_path / "fleet.yaml")
@@ -29,7 +34,7 @@ def test_down_ends_everything_after_a_kill(tmp_path: Path, victim: str) -> None:
         os.kill(pid_of(fleet, victim), signal.SIGKILL)
         down = fleet.cli("down")
         assert down.returncode == 0, down.stdout + down.stderr
-        eventually(lambda: not fleet.processes(), 5, f"no process left, {fleet.processes()}")
+        eventually(lambda: not fleet.processes(), 60, f"no process left, {fleet.processes()}")
     finally:
         fleet.stop()
 
@@ -39,8 +44,11 @@ def pid_of(fleet: Fleet, victim: str) -> int:
         return int(fleet.agent("one")["instances"][0]["pid"])
     module = "sutazai.agent.zygote" if victim == "zygote" else f"sutazai.{victim}"
     for pid in fleet.processes():
-        arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-        comm = Path(f"/proc/{pid}/comm").read_text().strip()
+        try:
+            arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            comm = Path(f"/proc/{pid}/comm").read_text().strip()
+        except OSError:  # it ended meanwhile
+            continue
         if module.encode() in arguments and (victim != "zygote" or comm == "zygote"):
             return pid
     raise AssertionError(f"no {victim}")

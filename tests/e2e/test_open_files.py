@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.fleet import Fleet
+from tests.e2e.fleet import PATIENCE, Fleet
 
 FEW = 256
 TINY = """
@@ -23,7 +23,7 @@ agents: {one: {temperature: hot, prompt: "Answer."}}
 class Frugal(Fleet):
     """A fleet whose commands come from a shell with a low soft limit."""
 
-    def cli(self, *arguments: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+    def cli(self, *arguments: str, timeout: float = PATIENCE) -> subprocess.CompletedProcess[str]:
         words = [sys.executable, "-m", "sutazai.cli", *arguments, "--state", str(self.state)]
         return subprocess.run(
             ["sh", "-c", f'ulimit -Sn {FEW} && exec "$@"', "sh", *words],
@@ -37,6 +37,14 @@ class Frugal(Fleet):
 def soft_limit(pid: int) -> int:
     lines = Path(f"/proc/{pid}/limits").read_text().splitlines()
     return int(next(line for line in lines if line.startswith("Max open files")).split()[3])
+
+
+def part_and_limit(pid: int) -> tuple[str, int] | None:
+    """None of a process that ended meanwhile."""
+    try:
+        return module_of(pid), soft_limit(pid)
+    except OSError:
+        return None
 
 
 def module_of(pid: int) -> str:
@@ -53,7 +61,7 @@ def test_up_raises_the_soft_limit_to_what_is_allowed(tmp_path: Path) -> None:
     try:
         done = fleet.up()
         assert done.returncode == 0, done.stdout + done.stderr
-        limits = {module_of(pid): soft_limit(pid) for pid in fleet.processes()}
+        limits = dict(filter(None, map(part_and_limit, fleet.processes())))
     finally:
         fleet.stop()
     for part in ("keeper", "host", "gateway", "control"):

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.asking import status_of
-from tests.e2e.fleet import Fleet, eventually
+from tests.e2e.fleet import PATIENCE, Fleet, eventually
 from tests.host.limits.kernels import real_parents
 
 MIB = 1024**2
@@ -53,7 +53,7 @@ class Bounded(Fleet):
         super().__init__(file)
         self.group = group
 
-    def up(self, *more: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+    def up(self, *more: str, timeout: float = PATIENCE) -> subprocess.CompletedProcess[str]:
         base = ("--port-base", str(self.port_base), "-f", str(self.file))
         up = [sys.executable, "-m", "sutazai.cli", "up", "--detach", *base, *more]
         command = self.inside(*up, "--state", str(self.state))
@@ -122,7 +122,7 @@ def stress(fleet: Bounded, size: int) -> Iterator[None]:
         yield
     finally:
         process.terminate()
-        process.wait()
+        process.wait(30)
 
 
 def pids(fleet: Fleet) -> dict[str, list[int]]:
@@ -150,9 +150,10 @@ def at_rest(fleet: Bounded) -> bool:
 
 
 @pytest.mark.timeout(400)
+@pytest.mark.soak
 def test_the_lowest_idle_agents_give_way_and_all_comes_back(fleet: Bounded) -> None:
     before = pids(fleet)
-    eventually(lambda: at_rest(fleet), 60, "all that starts has started")
+    eventually(lambda: at_rest(fleet), 120, "all that starts has started")
     enough = int(0.88 * BOUND) - fleet.used
     with stress(fleet, enough):
         eventually(lambda: events(fleet, "pressure-suspend"), 60, "agents are suspended")

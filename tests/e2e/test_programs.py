@@ -137,7 +137,7 @@ def test_what_it_asks_of_the_model_is_told_as_its_own(fleet: Fleet, name: str) -
         page = json.loads(fleet.must("agents", "show", name, "--json"))
         return [call for call in page["calls"] if call["caller"] == name]
 
-    assert eventually(its_calls, 30, "the call is recorded")[0]["outcome"] == "done"
+    assert eventually(its_calls, 60, "the call is recorded")[0]["outcome"] == "done"
 
 
 def test_it_is_held_to_its_limit(fleet: Fleet, name: str) -> None:
@@ -157,7 +157,7 @@ def test_it_is_started_again_after_a_crash(fleet: Fleet, name: str) -> None:
 
     assert lost.json()["error"]["code"] in ("InstanceLost", "Unavailable")
     agent = eventually(
-        lambda: (now := healthy(fleet, name)) and pid_of(now) != old and now, 30, "it is back"
+        lambda: (now := healthy(fleet, name)) and pid_of(now) != old and now, 60, "it is back"
     )
     assert agent["last_exit"]["reason"] == "exited with status 7"
     assert caller.ask(name, "Say hello.").json()["output"]["text"] == SAID
@@ -166,9 +166,9 @@ def test_it_is_started_again_after_a_crash(fleet: Fleet, name: str) -> None:
 def test_it_is_asked_to_end_and_stays_down(fleet: Fleet, name: str) -> None:
     restarts = agent_of(fleet, name)["restarts"]
     fleet.must("agents", "stop", name)
-    eventually(lambda: agent_of(fleet, name)["state"] == "stopped", 30, "it has ended")
-    assert log(fleet, name).rstrip().endswith("| asked to end")
+    eventually(lambda: agent_of(fleet, name)["state"] == "stopped", 60, "it has ended")
+    eventually(lambda: log(fleet, name).rstrip().endswith("| asked to end"), what="its last words")
     assert Caller(fleet).ask(name, "Say hello.").status_code == 503
     fleet.must("agents", "start", name)
-    agent = eventually(lambda: healthy(fleet, name), 30, "it runs again")
+    agent = eventually(lambda: healthy(fleet, name), 60, "it runs again")
     assert agent["restarts"] <= restarts

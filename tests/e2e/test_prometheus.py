@@ -4,7 +4,6 @@ real Alertmanager what is wrong there."""
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ import pytest
 from sutazai.observe.alerts.alertmanager import ADDRESS
 from tests.e2e.faults import Model, alerts, breakable
 from tests.e2e.fleet import Fleet, eventually
+from tests.ports import free_port
 from tests.webhook import Hook
 
 pytestmark = pytest.mark.skipif(
@@ -28,17 +28,11 @@ JOBS = {"sutazai-control", "sutazai-host", "sutazai-gateway"}
 WITHIN = 120.0
 
 
-def free_address() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{probe.getsockname()[1]}"
-
-
 class Prometheus:
     """One that scrapes every second, with its data below ``folder``."""
 
     def __init__(self, folder: Path) -> None:
-        address = free_address()
+        address = f"127.0.0.1:{free_port()}"
         self.url = f"http://{address}"
         self._log = (folder / "prometheus.log").open("wb")
         self._process = subprocess.Popen(
@@ -60,7 +54,7 @@ class Prometheus:
     def targets(self) -> dict[str, Any]:
         """What it knows of each target, by job; nothing until it has started."""
         try:
-            answer = httpx.get(f"{self.url}/api/v1/targets", timeout=10)
+            answer = httpx.get(f"{self.url}/api/v1/targets", timeout=60)
         except httpx.TransportError:
             return {}
         if answer.status_code == 503:
@@ -70,7 +64,7 @@ class Prometheus:
 
     def firing(self) -> set[str]:
         """The alerts that fire by its rules."""
-        answer = httpx.get(f"{self.url}/api/v1/alerts", timeout=10).json()
+        answer = httpx.get(f"{self.url}/api/v1/alerts", timeout=60).json()
         return {
             alert["labels"]["alertname"]
             for alert in answer["data"]["alerts"]
@@ -79,7 +73,7 @@ class Prometheus:
 
     def value(self, query: str) -> dict[str, float]:
         """The values of a query by the label `job`, or by nothing."""
-        answer = httpx.get(f"{self.url}/api/v1/query", params={"query": query}, timeout=10).json()
+        answer = httpx.get(f"{self.url}/api/v1/query", params={"query": query}, timeout=60).json()
         results = answer["data"]["result"]
         return {one["metric"].get("job", ""): float(one["value"][1]) for one in results}
 
@@ -133,7 +127,7 @@ def test_all_targets_are_found_and_up(small_fleet: Fleet, prometheus: Prometheus
 def test_promtool_finds_nothing_to_say(small_fleet: Fleet, path: str) -> None:
     headers = {"authorization": f"Bearer {small_fleet.token}"}
     small_fleet.must("ask", "planner", "Say hi.")
-    text = httpx.get(f"{small_fleet.control}{path}", headers=headers, timeout=30).content
+    text = httpx.get(f"{small_fleet.control}{path}", headers=headers, timeout=60).content
 
     checked = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True)
 
@@ -142,7 +136,7 @@ def test_promtool_finds_nothing_to_say(small_fleet: Fleet, path: str) -> None:
 
 def test_without_the_token_nothing_is_told(small_fleet: Fleet) -> None:
     for path in ("/metrics", "/metrics/host", "/api/v1/prometheus/targets", "/api/v1/history"):
-        assert httpx.get(f"{small_fleet.control}{path}", timeout=10).status_code == 401
+        assert httpx.get(f"{small_fleet.control}{path}", timeout=60).status_code == 401
 
 
 def test_the_history_is_kept_without_a_prometheus(small_fleet: Fleet) -> None:
@@ -184,7 +178,7 @@ class Alertmanager:
     """One that knows what `sutazai export` wrote, and how a webhook is reached."""
 
     def __init__(self, folder: Path, hook: str) -> None:
-        self.address = free_address()
+        self.address = f"127.0.0.1:{free_port()}"
         file = folder / "alertmanager.yml"
         text = file.read_text().replace("group_wait: 15s", "group_wait: 1s")
         text = text.replace("# webhook_configs", "webhook_configs")
@@ -208,7 +202,7 @@ class Alertmanager:
 
     def suppressed(self) -> dict[str, bool]:
         """By alert, whether nobody is told of it."""
-        found = httpx.get(f"http://{self.address}/api/v2/alerts", timeout=10).json()
+        found = httpx.get(f"http://{self.address}/api/v2/alerts", timeout=60).json()
         return {one["labels"]["alertname"]: one["status"]["state"] == "suppressed" for one in found}
 
 
@@ -236,6 +230,7 @@ def model() -> Iterator[Model]:
     find_spec("apprise") is None, reason="Apprise is missing: pip install 'sutazai[alerts]'"
 )
 @pytest.mark.timeout(300)
+@pytest.mark.soak
 def test_one_cause_fires_here_and_in_prometheus_and_both_tell_of_it(
     tmp_path: Path, model: Model, hooks: tuple[Hook, Hook]
 ) -> None:

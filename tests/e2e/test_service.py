@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.fleet import Fleet, eventually
+from tests.e2e.fleet import PATIENCE, Fleet, eventually
 from tests.e2e.test_survival import agent_pids, host_pid
 
 FLEET = """
@@ -101,6 +101,7 @@ def test_a_killed_keeper_comes_back_and_adopts_and_down_ends_the_service(
     assert fleet.processes() == []
 
 
+@pytest.mark.soak
 def test_systemds_stop_ends_everything(fleet: Fleet, systemd: Systemd) -> None:
     service = systemd.start()
     eventually(lambda: runs(fleet), 60, "the fleet runs")
@@ -111,12 +112,13 @@ def test_systemds_stop_ends_everything(fleet: Fleet, systemd: Systemd) -> None:
     assert fleet.processes() == []
 
 
+@pytest.mark.soak
 def test_a_fleet_that_runs_already_is_left_alone(fleet: Fleet, systemd: Systemd) -> None:
     fleet.up()
     before = (fleet.state / "config.json").read_bytes()
 
     done = subprocess.run(
-        systemd.command, env=fleet.environment, capture_output=True, text=True, timeout=60
+        systemd.command, env=fleet.environment, capture_output=True, text=True, timeout=PATIENCE
     )
 
     assert done.returncode == 5  # which the unit names as not to be tried again

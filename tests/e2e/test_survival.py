@@ -34,7 +34,7 @@ def comes_back(fleet: Fleet, read: Any, old: int) -> float:
             return False
         return unit["state"] == "healthy" and pid_of(unit) != old
 
-    eventually(is_back, 20, "it is back")
+    eventually(is_back, 60, "it is back")
     return time.monotonic() - began
 
 
@@ -51,7 +51,7 @@ def test_a_killed_gateway_refuses_no_connection(small_fleet: Fleet) -> None:
     old = pid_of(small_fleet.plane("gateway"))
     os.kill(old, signal.SIGKILL)
     began = time.monotonic()
-    answer = httpx.get(f"{small_fleet.gateway}/v1/models", timeout=20)
+    answer = httpx.get(f"{small_fleet.gateway}/v1/models", timeout=60)
     print(f"gateway answers again after {time.monotonic() - began:.2f} s")
     assert answer.status_code == 200
     eventually(lambda: small_fleet.plane("gateway")["state"] == "healthy")
@@ -64,8 +64,8 @@ def test_a_killed_host_adopts_what_runs(small_fleet: Fleet) -> None:
     host = host_pid(small_fleet)
     os.kill(host, signal.SIGKILL)
     began = time.monotonic()
-    eventually(lambda: host_pid(small_fleet) not in (0, host), 20, "a new host")
-    eventually(lambda: small_fleet.agent("echo")["state"] == "healthy", 20, "agents adopted")
+    eventually(lambda: host_pid(small_fleet) not in (0, host), 60, "a new host")
+    eventually(lambda: small_fleet.agent("echo")["state"] == "healthy", 60, "agents adopted")
     print(f"host back after {time.monotonic() - began:.2f} s")
     assert agent_pids(small_fleet) == before
     assert pid_of(small_fleet.plane("gateway")) == gateway
@@ -90,11 +90,12 @@ def test_a_killed_llm_comes_back(small_fleet: Fleet) -> None:
 
 @pytest.mark.parametrize("what", ["raise", "exit"])
 def test_trouble_in_an_agent_fails_its_task_with_the_reason(small_fleet: Fleet, what: str) -> None:
+    old = pid_of(small_fleet.agent("trouble"))
     done = small_fleet.cli("ask", "trouble", what)
     assert done.returncode == 1
     reason = "made to fail" if what == "raise" else "status 17"
     assert reason in done.stderr
-    assert eventually(lambda: small_fleet.agent("trouble")["state"] == "healthy", 20)
+    comes_back(small_fleet, lambda: small_fleet.agent("trouble"), old if what == "exit" else 0)
     assert small_fleet.must("ask", "trouble", "go on").strip()
 
 
@@ -103,7 +104,7 @@ def test_a_hanging_agent_fails_its_task_at_the_deadline(small_fleet: Fleet) -> N
         f"{small_fleet.control}/api/v1/agents/trouble/invoke",
         json={"input": "hang", "deadline": 0.5},
         headers={"authorization": f"Bearer {small_fleet.token}"},
-        timeout=20,
+        timeout=60,
     )
     assert answer.status_code == 504
     assert answer.json()["error"]["code"] == "DeadlineExceeded"

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 
 import pytest
@@ -15,4 +14,3 @@ def machine() -> Iterator[Machine]:
         yield made
     finally:
         made.clear()
-        shutil.rmtree(made.folder)

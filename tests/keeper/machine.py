@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -16,7 +17,7 @@ from typing import Any, TypeVar
 
 from sutazai.keeper import processes
 
-PATIENCE = 10.0
+PATIENCE = 60.0
 T = TypeVar("T")
 
 HOST = """
@@ -54,12 +55,6 @@ def until(condition: Callable[[], T], patience: float = PATIENCE) -> T:
 def lives(pid: int) -> bool:
     process = processes.read(pid)
     return process is not None and not process.ended
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 class Machine:
@@ -139,11 +134,12 @@ class Machine:
         return [pid for pid in processes.pids() if processes.carries(pid, self.mark) and lives(pid)]
 
     def clear(self) -> None:
-        """Ends what the test left."""
+        """Ends and removes what the test left."""
         for keeper in self.keepers:
             keeper.kill()
             keeper.wait()
         until(self._kill_marked)
+        shutil.rmtree(self.folder)
 
     def _kill_marked(self) -> bool:
         left = self.marked()

@@ -14,7 +14,8 @@ from collections.abc import Iterator
 import pytest
 
 from sutazai.keeper.control import CLIENTS, LINE_LIMIT, PATIENCE, Control, Reply
-from tests.keeper.machine import Machine, answer, free_port, until
+from tests.keeper.machine import Machine, answer, until
+from tests.ports import free_port
 
 
 class Served:
@@ -42,7 +43,7 @@ class Served:
 
     def client(self) -> socket.socket:
         sock = socket.socket(socket.AF_UNIX)
-        sock.settimeout(5)
+        sock.settimeout(60)
         sock.connect(self.path)
         self.turn()
         return sock
@@ -94,7 +95,7 @@ def test_a_line_without_end_gets_an_error_and_the_door(served: Served) -> None:
         while sent <= LINE_LIMIT:
             sent += client.send(b"x" * min(65536, LINE_LIMIT + 1 - sent))
             served.turn()
-        client.settimeout(5)
+        client.settimeout(60)
         assert answer(client)["error"]["code"] == "BadInput"
 
 

@@ -11,7 +11,7 @@ import pytest
 from sutazai.keeper.config import ListenerSpec
 from sutazai.keeper.errors import Failed, PortTaken, Unavailable
 from sutazai.keeper.listeners import Listeners
-from tests.keeper.machine import free_port
+from tests.ports import free_port
 
 LOOP = "127.0.0.1"
 
@@ -29,7 +29,7 @@ def names(listeners: Listeners) -> dict[object, object]:
 
 def accepts(host: str, port: int) -> bool:
     try:
-        socket.create_connection((host, port), timeout=5).close()
+        socket.create_connection((host, port), timeout=60).close()
     except ConnectionRefusedError:
         return False
     return True

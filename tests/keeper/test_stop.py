@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 
-from tests.keeper.machine import PATIENCE, Machine, answer, free_port, lives, until
+from tests.keeper.machine import PATIENCE, Machine, answer, lives, until
+from tests.ports import free_port
 
 FAMILY = """
 def idle(name):

@@ -16,7 +16,7 @@ from typing import Any
 
 from sutazai.wire import Address, Client, ClientResponse, Timeout
 
-READY_WITHIN = 30.0
+READY_WITHIN = 90.0
 SLOTS, CONTEXT = 2, 256
 PATIENT = Timeout(headers=30.0, idle=30.0)
 
@@ -94,5 +94,5 @@ def _healthy(path: Path) -> bool:
             probe.connect(str(path))
             probe.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
             return probe.recv(12) == b"HTTP/1.1 200"
-        except (FileNotFoundError, ConnectionError):
+        except (FileNotFoundError, ConnectionError, TimeoutError):
             return False

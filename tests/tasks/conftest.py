@@ -30,9 +30,9 @@ from sutazai.wire import Address, Client
 from tests.tasks.peers import FakeGateway, FakeHost
 
 QUICK = Rules(
-    plan=Rule("planner", 5.0, Retries(2, first=0.01)),
-    execute=Rule("executor", 5.0, Retries(1, first=0.01)),
-    review=Rule("reviewer", 5.0, Retries(2, first=0.01)),
+    plan=Rule("planner", 30.0, Retries(2, first=0.01)),
+    execute=Rule("executor", 30.0, Retries(1, first=0.01)),
+    review=Rule("reviewer", 30.0, Retries(2, first=0.01)),
 )
 
 
@@ -128,7 +128,7 @@ class Workplace:
         await self.launch()
 
     async def ended_task(self, task_id: str) -> Task:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while True:
                 task = await self.task_desk.get(task_id)
                 if task.ended is not None:
@@ -136,7 +136,7 @@ class Workplace:
                 await asyncio.sleep(0.01)
 
     async def run_when(self, run_id: str, condition: Callable[[Run], bool]) -> Run:
-        async with asyncio.timeout(45):
+        async with asyncio.timeout(60):
             while True:
                 run = await self.run_desk.get(run_id)
                 if condition(run):
@@ -147,6 +147,13 @@ class Workplace:
         return await self.run_when(
             run_id, lambda run: run.state not in (WorkState.PENDING, WorkState.RUNNING)
         )
+
+    async def until_announced(self, *ended: Task | Run) -> None:
+        """Waits until these and no others were announced, a moment after their ends can be read."""
+        async with asyncio.timeout(60):
+            while len(self.announced) < len(ended):
+                await asyncio.sleep(0.01)
+        assert self.announced == [*ended]
 
     async def _task_died(self, task: Task) -> None:
         self.announced.append(task)
@@ -167,10 +174,12 @@ async def working(
     workplace = Workplace(folder, gateway, host, url, fleet, pace)
     workplace.open()
     await workplace.launch()
-    yield workplace
-    await workplace.close()
-    await gateway.close()
-    await host.close()
+    try:
+        yield workplace
+    finally:
+        await workplace.close()
+        await gateway.close()
+        await host.close()
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ from tests.postgres import Postgres
 
 AGENTS = tuple(f"doer-{number}" for number in range(6))
 CONCURRENCY = 4
-QUEUE = 24
+QUEUE = 12
 GIVERS = 12
 PRIORITIES = ("low", "medium", "high")
 FAILS = 11
@@ -75,7 +75,7 @@ def fleet_of_doers(folder: Path, database: str | None) -> Iterator[Fleet]:
     (folder / "fleet.yaml").write_text(json.dumps(declared))
     fleet = Fleet(folder / "fleet.yaml", **({"SUTAZAI_DATABASE": database} if database else {}))
     try:
-        done = fleet.up(timeout=110)
+        done = fleet.up()
         assert done.returncode == 0, done.stdout + done.stderr
         yield fleet
     finally:
@@ -164,7 +164,7 @@ class Killer:
     def stop(self) -> None:
         if self.worker is not None:
             self.worker.terminate()
-            self.worker.wait(30)
+            self.worker.wait(60)
 
     async def kill(self, kind: str) -> None:
         if kind == "database":
@@ -203,7 +203,7 @@ async def survive(
     headers = {"authorization": f"Bearer {fleet.token}"}
     url = f"{fleet.control}/api/v1"
     try:
-        async with httpx.AsyncClient(base_url=url, headers=headers, timeout=20) as client:
+        async with httpx.AsyncClient(base_url=url, headers=headers, timeout=60) as client:
             giver = Giver(fleet, client)
             numbers = iter(range(count))
             async with asyncio.TaskGroup() as giving:

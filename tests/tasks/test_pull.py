@@ -51,7 +51,7 @@ async def fetch(place: Workplace, agent: str = "old", kind: str = "old") -> dict
 
 
 async def back_in_the_queue(place: Workplace, task_id: str) -> Task:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while (task := await place.task_desk.get(task_id)).state is WorkState.RUNNING:
             await asyncio.sleep(0.02)
     return task
@@ -102,7 +102,7 @@ async def test_a_capability_is_done_by_whoever_can(place: Workplace) -> None:
     place.gateway.agents["new"] = later
     for number in range(5):  # the one that is called takes four at once
         await place.task_desk.submit(TaskRequest(capability="code", input=number))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while len(place.gateway.calls) < 4:
             await asyncio.sleep(0.01)
     assert (await fetch(place, "old", "code"))["input"] == 4
@@ -135,7 +135,7 @@ async def test_a_lease_that_expires_puts_the_task_back_and_a_late_completion_is_
     with pytest.raises(Conflict, match="not yours any more"):
         await place.office.pull.complete("old", completion(late, result="late"))
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while (again := await place.office.pull.next("old", "old")) is None:
             await asyncio.sleep(0.05)
     assert (again["task"], again["attempt"]) == (task.id, 2)
@@ -170,7 +170,7 @@ async def test_a_process_that_ends_gives_its_task_back(place: Workplace) -> None
 async def test_a_poison_task_is_set_aside_after_three_deaths(place: Workplace) -> None:
     task = await submit(place)
     for _ in range(3):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while await place.office.pull.next("old", "old") is None:
                 await asyncio.sleep(0.02)
         await place.office.pull.register("old", Registration())
@@ -182,7 +182,7 @@ async def test_a_poison_task_is_set_aside_after_three_deaths(place: Workplace) -
 async def test_an_agent_without_heartbeats_is_started_again_and_its_tasks_go_back(
     tmp_path: Path,
 ) -> None:
-    url, pace = sqlite_url(tmp_path / "store.sqlite"), Pace(QUICK, PATIENCE, silence=0.2)
+    url, pace = sqlite_url(tmp_path / "store.sqlite"), Pace(QUICK, PATIENCE, silence=3.0)
     async with working(tmp_path, url, old_fleet(), pace=pace) as place:
         place.host.exits["quiet"] = Exit(instance="quiet.0", at=1.0, status=1, reason="long ago")
         await place.office.pull.register("quiet", Registration())
@@ -190,7 +190,7 @@ async def test_an_agent_without_heartbeats_is_started_again_and_its_tasks_go_bac
         await fetch(place, "quiet")
         back = await back_in_the_queue(place, task.id)
         assert "quiet gave no heartbeat" in back.reason
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not place.host.restarted:
                 await asyncio.sleep(0.02)
         assert place.host.restarted == ["quiet"]
@@ -199,7 +199,7 @@ async def test_an_agent_without_heartbeats_is_started_again_and_its_tasks_go_bac
 async def test_a_step_of_a_workflow_may_be_done_by_an_agent_that_fetches(place: Workplace) -> None:
     invocation = Invocation(input={"page": 1}, task="run-1/read", deadline=20.0)
     asked = asyncio.create_task(place.office.calls.invoke("old", invocation))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while (given := await place.office.pull.next("old", "old")) is None:
             await asyncio.sleep(0.02)
     again = asyncio.create_task(place.office.calls.invoke("old", invocation))  # after a crash
@@ -212,7 +212,7 @@ async def test_a_step_that_fails_is_tried_again_by_the_same_task(place: Workplac
     invocation = Invocation(input=1, task="run-2/read", deadline=20.0)
     for status in ("failed", "completed"):
         asked = asyncio.create_task(place.office.calls.invoke("old", invocation))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while (given := await place.office.pull.next("old", "old")) is None:
                 await asyncio.sleep(0.02)
         await place.office.pull.complete("old", completion(given, status=status, result="so"))

@@ -60,7 +60,7 @@ async def test_a_backlog_becomes_a_plan_work_products_and_review_notes(
     for artifact in done.artifacts:
         data = Path(artifact.path).read_bytes()
         assert (artifact.size, artifact.sha256) == (len(data), hashlib.sha256(data).hexdigest())
-    assert workplace.announced == [done]
+    await workplace.until_announced(done)
 
 
 async def test_the_planner_is_held_to_a_schema_and_everybody_to_a_bound(
@@ -80,13 +80,16 @@ async def test_the_planner_is_held_to_a_schema_and_everybody_to_a_bound(
 
 async def test_at_most_two_items_are_worked_on_at_once(workplace: Workplace) -> None:
     staff(workplace.gateway)
-    busy, most = 0, 0
+    busy, most, two = 0, 0, asyncio.Event()
 
     async def executor(body: Body) -> str:
         nonlocal busy, most
         busy += 1
         most = max(most, busy)
-        await asyncio.sleep(0.02)
+        if busy == 2:
+            two.set()
+        await asyncio.wait_for(two.wait(), 20)
+        await asyncio.sleep(0.02)  # so that a third would be seen
         busy -= 1
         return "done"
 
@@ -198,7 +201,7 @@ async def test_a_watcher_sees_the_run_end(workplace: Workplace) -> None:
     staff(workplace.gateway)
     run = await workplace.run_desk.start(RunRequest(backlog=BACKLOG))
     with workplace.progress.watch(run.id) as watch:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while (seen := await watch.next()).state is not WorkState.DONE:
                 pass
     assert seen.steps[-1].state is WorkState.DONE
@@ -215,7 +218,7 @@ async def test_a_cancelled_run_stops_at_once_and_keeps_what_it_wrote(workplace: 
 
     workplace.gateway.agents["executor"] = executor
     run = await workplace.run_desk.start(RunRequest(backlog=BACKLOG))
-    await asyncio.wait_for(began.wait(), 5)
+    await asyncio.wait_for(began.wait(), 60)
     cancelled = await workplace.run_desk.cancel(run.id)
     assert cancelled.state is WorkState.CANCELLED
     assert [artifact.name for artifact in cancelled.artifacts] == ["plan.md"]
@@ -240,7 +243,7 @@ async def test_a_run_is_resumed_at_the_last_recorded_step(workplace: Workplace) 
     workplace.gateway.agents["executor"] = executor
     run = await workplace.run_desk.start(RunRequest(backlog=BACKLOG))
     await workplace.run_when(run.id, lambda run: run.steps[-2].state is WorkState.DONE)
-    assert stuck.is_set()
+    await asyncio.wait_for(stuck.wait(), 60)
     workplace.gateway.agents["executor"] = good
     await workplace.restart()
     done = await workplace.ended_run(run.id)

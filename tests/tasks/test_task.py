@@ -69,7 +69,7 @@ async def test_an_agent_that_fails_gives_its_reason_and_its_last_lines(
     assert failed.state is WorkState.FAILED and failed.error is not None
     assert failed.error["message"] == "helper failed: ValueError: no"
     assert failed.error["data"]["lines"] == ["Traceback", "ValueError: no"]
-    assert workplace.announced == [failed]
+    await workplace.until_announced(failed)
     assert len(workplace.gateway.calls) == 1
 
 
@@ -119,7 +119,7 @@ async def test_a_cancelled_task_leaves_its_agent_at_once(workplace: Workplace) -
     began = asyncio.Event()
     workplace.gateway.agents["helper"] = sleeper(began)
     task = await workplace.task_desk.submit(TaskRequest(agent="helper", input=1))
-    await asyncio.wait_for(began.wait(), 5)
+    await asyncio.wait_for(began.wait(), 60)
     cancelled = await workplace.task_desk.cancel(task.id)
     assert cancelled.state is WorkState.CANCELLED
     assert (await workplace.task_desk.cancel(task.id)).state is WorkState.CANCELLED
@@ -142,7 +142,7 @@ async def test_a_task_in_flight_is_resumed_after_a_restart(workplace: Workplace)
     began = asyncio.Event()
     workplace.gateway.agents["helper"] = sleeper(began)
     task = await workplace.task_desk.submit(TaskRequest(agent="helper", input=1))
-    await asyncio.wait_for(began.wait(), 5)
+    await asyncio.wait_for(began.wait(), 60)
     workplace.gateway.agents["helper"] = echo
     await workplace.restart()
     done = await workplace.ended_task(task.id)

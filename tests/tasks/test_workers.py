@@ -33,6 +33,8 @@ from tests.tasks.peers import Body, FakeGateway
 
 CONCURRENCY = 8
 
+pytestmark = pytest.mark.timeout(300)  # workers and a server of Postgres start and end
+
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Postgres]:
@@ -75,7 +77,11 @@ async def worker(url: str, gateway: Path, state: Path) -> AsyncIterator[asyncio.
     finally:
         if process.returncode is None:
             process.terminate()
-            await asyncio.wait_for(process.wait(), 30)
+            try:
+                await asyncio.wait_for(process.wait(), 60)
+            finally:
+                if process.returncode is None:
+                    process.kill()
 
 
 @asynccontextmanager
@@ -234,4 +240,4 @@ async def test_without_a_fleet_or_on_sqlite_a_worker_says_so(
     empty = database_url(server.create("empty"))
     for url, code in ((empty, 4), (f"sqlite:///{tmp_path / 'x.sqlite'}", 2)):
         async with worker(url, tmp_path / "g.sock", tmp_path / "one") as process:
-            assert await asyncio.wait_for(process.wait(), 30) == code
+            assert await asyncio.wait_for(process.wait(), 90) == code

@@ -51,10 +51,12 @@ async def delivering(watched: Watched, base: Path, *, within: float = 60) -> Asy
     targets = {"team": Target(url="file:hook"), "boss": Target(url="file:hook")}
     sender = Sender(targets, base, within=within)
     task = asyncio.create_task(deliver(watched.desk, sender, nap=0.05), name="deliver")
-    yield
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
+    try:
+        yield
+    finally:
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
 
 
 async def test_a_webhook_hears_of_an_alert_and_of_its_end(

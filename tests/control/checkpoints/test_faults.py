@@ -8,7 +8,6 @@ import io
 import json
 import os
 import random
-import signal
 import subprocess
 import sys
 import tarfile
@@ -236,10 +235,12 @@ async def test_killed_at_any_point_it_leaves_whole_ones_and_what_the_next_sweeps
     for _ in range(4):
         command = [sys.executable, "-c", MAKER, str(places.state)]
         with subprocess.Popen(command, stdout=subprocess.PIPE) as maker:
-            assert maker.stdout is not None
-            assert await asyncio.to_thread(maker.stdout.readline) == b"ready\n"
-            time.sleep(chance.uniform(0.05, 0.6))
-            maker.send_signal(signal.SIGKILL)
+            try:
+                assert maker.stdout is not None
+                assert await asyncio.to_thread(maker.stdout.readline) == b"ready\n"
+                time.sleep(chance.uniform(0.05, 0.6))
+            finally:
+                maker.kill()
 
     shelf = FolderShelf(places.state / "checkpoints")
     for one in listed(shelf):

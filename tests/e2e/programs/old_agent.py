@@ -14,7 +14,7 @@ BEAT = 1.0
 
 def accepted(path: str, body: dict[str, Any]) -> bool:
     body = {"agent_name": NAME, "timestamp": time.time(), **body}
-    return requests.post(BACKEND + path, json=body, timeout=10).status_code == 200
+    return requests.post(BACKEND + path, json=body, timeout=60).status_code == 200
 
 
 def register() -> bool:
@@ -36,7 +36,12 @@ def process_task(task: dict[str, Any]) -> dict[str, Any]:
     while not os.path.exists(task.get("until", "/")):
         time.sleep(0.05)
     if task["input"] == "think":
-        body: dict[str, Any] = {"model": "standard", "prompt": "Say hello.", "stream": False}
+        body: dict[str, Any] = {
+            "model": "standard",
+            "prompt": "Say hello.",
+            "stream": False,
+            "options": {"num_predict": 8},
+        }
         answer = requests.post(
             os.environ["OLLAMA_BASE_URL"] + "/api/generate", json=body, timeout=60
         )
@@ -62,7 +67,7 @@ def work(task: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    while requests.get(BACKEND + "/health", timeout=10).status_code != 200:
+    while requests.get(BACKEND + "/health", timeout=60).status_code != 200:
         time.sleep(0.5)
     while not register():
         time.sleep(0.5)
@@ -72,7 +77,7 @@ def main() -> None:
         if time.time() - beaten > BEAT:
             accepted("/api/agents/heartbeat", {"status": "active", "tasks_processed": done})
             beaten = time.time()
-        answer = requests.get(f"{BACKEND}/api/tasks/next/{TYPE}", timeout=10)
+        answer = requests.get(f"{BACKEND}/api/tasks/next/{TYPE}", timeout=60)
         if answer.status_code == 200:
             work(answer.json())
             done += 1

@@ -91,7 +91,11 @@ class Podman:
         command = [*self._options, "system", "service", "--time", "0", self.host]
         log = self.socket.with_name("podman.log")
         with log.open("ab") as said:
-            self._service = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=said)
+            # Podman notes there that a container ran out of memory: the file `oom`.
+            here = self.socket.parent
+            self._service = subprocess.Popen(
+                command, cwd=here, stdout=subprocess.DEVNULL, stderr=said
+            )
         until = time.monotonic() + 90
         while not _answers(self.socket):
             if self._service.poll() is not None or time.monotonic() > until:

@@ -127,6 +127,7 @@ async def test_what_cannot_be_installed_says_what_pip_said(one: Machine, tmp_pat
     assert "no-such-teapot" in (one.places.logs / "brewer.log").read_text()
 
 
+@pytest.mark.soak
 async def test_a_half_made_environment_is_made_anew(one: Machine, tmp_path: Path) -> None:
     wheel = write_wheel(tmp_path)
     await one.want(brewer(tmp_path, requirements=write_requirements(tmp_path, f"./{wheel.name}")))
@@ -176,6 +177,7 @@ async def test_an_environment_that_is_not_there_is_named(one: Machine, tmp_path:
     assert f"there is no Python at {tmp_path / 'nowhere'}" in await reason(one)
 
 
+@pytest.mark.soak
 async def test_what_nobody_wants_and_nobody_used_for_a_day_is_removed(
     one: Machine, tmp_path: Path
 ) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -117,15 +116,14 @@ for step in range(10**9):
 """
     path = tmp_path / "history.sqlite"
     for _ in range(3):
-        process = subprocess.Popen(
-            [sys.executable, "-c", program, str(path)], stdout=subprocess.PIPE, text=True
-        )
-        assert process.stdout is not None
-        done = next(int(line) for line in process.stdout if int(line) >= 20)
-        process.send_signal(signal.SIGKILL)
-        done = max([done, *(int(line) for line in process.stdout if line.endswith("\n"))])
-        process.wait()
-        process.stdout.close()
+        command = [sys.executable, "-c", program, str(path)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            try:
+                assert process.stdout is not None
+                done = next(int(line) for line in process.stdout if int(line) >= 20)
+            finally:
+                process.kill()
+            done = max([done, *(int(line) for line in process.stdout if line.endswith("\n"))])
 
         opened = History(path)
         end = BEGIN + 10 * done

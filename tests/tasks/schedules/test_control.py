@@ -20,7 +20,6 @@ from sutazai.fleet.scheduling import Schedule, ScheduledTask, ScheduleStatus
 from sutazai.store import Schedules
 from tests.control.conftest import (
     TOKEN,
-    free_port,
     gateway,
     host,
     places,
@@ -28,6 +27,7 @@ from tests.control.conftest import (
     write_state,
 )
 from tests.control.peers import Body, FakeGateway, FakeHost
+from tests.ports import free_port
 from tests.tasks.schedules.conftest import HOUR, START, Clock
 
 __all__ = ["gateway", "host", "places"]
@@ -57,22 +57,24 @@ async def control(places: Places, clock: Clock) -> AsyncIterator[httpx.AsyncClie
         serving = asyncio.create_task(serve(parts, listener), name="control")
         await begun(Schedules(parts.work.database))
         headers = {"authorization": f"Bearer {TOKEN}"}
-        async with httpx.AsyncClient(base_url=url, headers=headers, timeout=10) as client:
-            yield client
-        parts.stopping.set()
-        await asyncio.wait_for(serving, 10)
+        async with httpx.AsyncClient(base_url=url, headers=headers, timeout=60) as client:
+            try:
+                yield client
+            finally:
+                parts.stopping.set()
+                await asyncio.wait_for(serving, 60)
 
 
 async def begun(store: Schedules) -> None:
     """Waits for the first look, from which on times count."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not (await store.get("look")).rule:
             await asyncio.sleep(0.02)
 
 
 async def until(client: httpx.AsyncClient, path: str, count: int) -> list[dict[str, Any]]:
     """What is listed at a path, once there are so many that have ended."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             found: list[dict[str, Any]] = (await client.get(path)).json()
             if len(found) == count and all(each.get("ended", True) for each in found):
@@ -82,7 +84,7 @@ async def until(client: httpx.AsyncClient, path: str, count: int) -> list[dict[s
 
 async def settled(client: httpx.AsyncClient, words: str) -> dict[str, Any]:
     """The schedule once what came of it last has these words."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             found: dict[str, Any] = (await client.get("/schedules/look")).json()
             if words in found["state"]["last"]:

@@ -22,6 +22,8 @@ from tests.tasks.schedules.dying import POINTS, schedules
 
 ROOT = Path(__file__).parents[3]
 
+pytestmark = pytest.mark.timeout(300)  # processes start again and again
+
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Postgres]:

@@ -117,7 +117,7 @@ async def test_a_list_becomes_steps_beside_each_other_and_files(workplace: Workp
     assert bound["input"] == {"chapters": ["WRITE TEA.", "WRITE CAKE."]}
     [planned] = workplace.gateway.asked("planner")
     assert (planned["schema"], planned["task"]) == (ITEMS, f"{run.id}/plan")
-    assert workplace.announced == [done]
+    await workplace.until_announced(done)
 
 
 async def test_rounds_until_it_is_good_then_a_person_then_the_rest(workplace: Workplace) -> None:
@@ -244,7 +244,7 @@ async def test_it_goes_on_as_it_was_declared_when_it_began(workplace: Workplace)
 
     workplace.gateway.agents["planner"] = think
     run = await workplace.run_desk.start(RunRequest(workflow="loose"))
-    await asyncio.wait_for(stuck.wait(), 10)
+    await asyncio.wait_for(stuck.wait(), 60)
     workplace.fleet = workplace.fleet.model_copy(update={"workflows": {}})
     staff(workplace, planner=lambda body: {"items": [1]}, helper=lambda body: body["input"])
     await workplace.restart()
