@@ -111,7 +111,7 @@ def _submit(confines: Mapping[str, Any], doors: Iterable[int]) -> None:
     """Takes on its limits and goes behind its walls, before anything of its own runs."""
     for descriptor in doors:
         try:
-            os.write(descriptor, str(os.getpid()).encode())
+            os.write(descriptor, b"0")  # whoever writes it
         except OSError as error:
             raise SutazaiError(f"the way into a control group is closed: {error}") from error
         os.close(descriptor)

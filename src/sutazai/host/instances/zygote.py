@@ -47,7 +47,7 @@ _ENDED = -1
 @dataclass(frozen=True)
 class Confines:
     """What a new process is held by: the ``doors`` of its control groups, files into which it
-    writes its own id, how many files it may open at once, the ``cores`` it runs on (all where none
+    writes a nought, how many files it may open at once, the ``cores`` it runs on (all where none
     is named), and what keeps it from others."""
 
     doors: tuple[str, ...] = ()

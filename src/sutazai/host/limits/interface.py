@@ -72,7 +72,8 @@ class Limits(Protocol):
         """Whether an instance can be held to a number of cores."""
 
     def create(self, instance: str, limit: Limit) -> tuple[str, ...]:
-        """Makes room for an instance: the files into which its process writes its own id.
+        """Makes room for an instance: the files into which its process, while it has one thread,
+        writes a nought.
 
         Raises OSError where the kernel refuses.
         """

@@ -15,6 +15,10 @@ from sutazai.host.machine.files import number
 CONTROLLERS = ("memory", "cpu", "cpuacct", "pids")
 """What is used of those that there are; the first is needed."""
 
+THREADS = "tasks"
+"""Where a process of one thread enters a group. At the other door, for whole processes, the kernel
+lets it wait until every core has been idle or in the kernel for once: 7 ms and more."""
+
 PERIOD = 100_000
 """Microseconds in which a quota of CPU time is used up."""
 NO_QUOTA = -1
@@ -55,7 +59,7 @@ class GroupsV1:
         if "pids" in self._parents and limit.processes is not None:
             write(self._parents["pids"] / instance / "pids.max", limit.processes)
         self.share_cpu(instance, limit)
-        return tuple(str(group / folders.PROCESSES) for group in groups)
+        return tuple(str(group / THREADS) for group in groups)
 
     def share_cpu(self, instance: str, limit: Limit) -> None:
         if "cpu" not in self._parents:
