@@ -59,9 +59,7 @@ class Server:
         tune(sock)
         start = loop.create_unix_server if sock.family == socket.AF_UNIX else loop.create_server
         listeners = self._listeners[name]
-        listeners.append(
-            await start(lambda: Connection(self, name), sock=sock, backlog=BACKLOG)
-        )
+        listeners.append(await start(lambda: Connection(self, name), sock=sock, backlog=BACKLOG))
 
     async def listen_tcp(self, host: str, port: int, name: str) -> int:
         """Accept on a TCP port, 0 for any free one; the port is given back.
