@@ -32,7 +32,7 @@ import numpy as np
 from scipy import special
 
 from sutazai.fleet.rollout_criteria import RolloutCriteria
-from sutazai.fleet.rollouts import Verdict
+from sutazai.fleet.rollout_findings import Verdict
 from sutazai.rollout.evidence.cases import SLICES_LEAST
 from sutazai.rollout.evidence.comparison import Levels, evidence_beyond
 from sutazai.rollout.evidence.delivered import Delivered, Evidence, Slice

@@ -12,9 +12,13 @@ from typing import Any
 
 from benchmarks.rolling.memory import Watch
 from sutazai.fleet.rollouts import RolloutState, Step
-from tests.e2e.rolling import Answer, Ledger, Rolling
+from tests.e2e.rolling import SWIFT, Answer, Ledger, Rolling
 
 ENDS_WITHIN = 900.0
+FOUND_WITHIN = 120.0
+"""Seconds that a bad version has to be found; then a person gives it up."""
+GIVEN_UP = "aborted by"
+ASKED = {**SWIFT, "no_traffic": "ask"}
 AFTER = 3.0
 """Seconds after a rollout in which everything must be as it was."""
 LOOK = 0.02
@@ -80,22 +84,17 @@ def bad_move(fleet: Rolling, ledger: Ledger, version: str) -> dict[str, Any]:
     fleet.apply(version)
     watching = threading.Thread(target=back.watch, name="watch the way back")
     watching.start()
-    state = fleet.end(within=ENDS_WITHIN)
+    state = _came_back(fleet)
     back.over.set()
     watching.join()
-    if state.step is Step.INCONCLUSIVE:
-        fleet.tell("abort")
-        fleet.until(Step.ROLLED_BACK)
-    if state.step is not Step.ROLLED_BACK:
-        return {"why": f"{state.step}: {state.reason}", "load_average": os.getloadavg()[0]}
     ended = time.time()
     time.sleep(AFTER)
     trigger, confirmed = _at(state, Step.ABORTING), back.confirmed or _at(state, Step.ROLLED_BACK)
-    shown = _at(state, Step.WARM) or _at(state, Step.BASELINE_UP)
     late = [one for one in ledger.since(trigger) if one.version == version]
     return {
+        "found": GIVEN_UP not in state.failed,
         "why": state.failed,
-        "detect_seconds": round(trigger - shown, 2),
+        "detect_seconds": round(trigger - _at(state, Step.BASELINE_UP), 2),
         "rollback_seconds": round(confirmed - trigger, 2),
         "last_call_to_it_seconds": round(max((one.sent - trigger for one in late), default=0.0), 2),
         "whole_seconds": round(_at(state, Step.ROLLED_BACK) - trigger, 2),
@@ -104,6 +103,29 @@ def bad_move(fleet: Rolling, ledger: Ledger, version: str) -> dict[str, Any]:
         "unanswered": len(ledger.unanswered(began)),
         "load_average": os.getloadavg()[0],
     }
+
+
+def unseen_move(fleet: Rolling) -> dict[str, Any]:
+    """Begins to move everything while nobody calls: a person is to be asked, and nobody is told
+    that it passed."""
+    fleet.apply("unseen", rollout=ASKED)
+    state = fleet.end(within=FOUND_WITHIN)
+    fleet.tell("abort")
+    fleet.until(Step.ROLLED_BACK)
+    asked = state.step is Step.INCONCLUSIVE
+    return {"found": asked, "why": state.reason, "passed": _at(state, Step.SETTLE) > 0}
+
+
+def _came_back(fleet: Rolling) -> RolloutState:
+    """How it ended; one that is not found in time is given up by a person."""
+    try:
+        state = fleet.end(within=FOUND_WITHIN)
+    except AssertionError:
+        state = None
+    if state is None or state.step is not Step.ROLLED_BACK:
+        fleet.tell("abort")
+        state = fleet.until(Step.ROLLED_BACK, Step.SUCCEEDED)
+    return state
 
 
 def steps_of(state: RolloutState) -> dict[str, float]:

@@ -27,6 +27,7 @@ from tests.e2e.fleet import Fleet, eventually
 
 GOOD = "good"
 VERSIONS = """
+import asyncio
 import os
 from sutazai.agent import Agent
 from sutazai.fleet.errors import BadInput
@@ -40,6 +41,8 @@ class Versioned(Agent):
     async def start(self):
         if VERSION == "crashes-at-start":
             os._exit(3)
+        if VERSION == "never-healthy":
+            await asyncio.Event().wait()
 
     async def run(self, task):
         if VERSION == "crashes-at-work":
@@ -50,7 +53,7 @@ class Versioned(Agent):
         if VERSION == "hasty" and self.asked % 2:
             raise BadInput("this version does not take its time")
         if VERSION == "leaks":
-            self.leaked.append(b"x" * (8 * 1024 * 1024))
+            self.leaked.append(b"x" * (512 * 1024))
         for _ in range(2 if VERSION == "wordy" else 1):
             await self.llm.chat("Say something.")
         return {"version": VERSION, "given": task.input}

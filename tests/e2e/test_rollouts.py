@@ -84,6 +84,7 @@ def promoted(fleet: Rolling) -> None:
     assert fleet.end().step is Step.SUCCEEDED
 
 
+@pytest.mark.soak
 def test_a_good_version_is_taken_in_phases_and_nobody_notices(fleet: Rolling, load: Load) -> None:
     fleet.apply("better")
     state, _ = fleet.helped(within=300)
@@ -107,6 +108,7 @@ def test_a_version_that_fails_goes_back(fleet: Rolling, load: Load) -> None:
     assert "guard `errors`" in state.failed
 
 
+@pytest.mark.soak
 def test_a_canary_that_says_yes_and_does_nothing_goes_back(fleet: Rolling, load: Load) -> None:
     state = goes_back(fleet, load, "dead")
     assert "guard `dead-canary`" in state.failed and PROGRAM in state.failed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import accumulate
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from sutazai.fleet.desired import Standing
-from sutazai.fleet.rollouts import RolloutPlan
+from sutazai.fleet.rollouts import RolloutPlan, beside
 from sutazai.fleet.spec import Pool
 from sutazai.rollout.cohorts import Mover, changed, risk, stages_of
 
@@ -26,6 +27,7 @@ def test_the_fleet_of_131_moves_as_its_plan_says() -> None:
     assert list(accumulate(len(stage.agents) for stage in stages)) == [13, 32, 65, 131]
     assert [stage.lasts / 60 for stage in stages] == [30, 45, 60, 75]
     assert [stage.name for stage in stages] == ["10 %", "25 %", "50 %", "100 %"]
+    assert [len(stage.compared) for stage in stages] == [9, 9, 9, 9]
 
 
 @pytest.mark.parametrize(
@@ -33,6 +35,26 @@ def test_the_fleet_of_131_moves_as_its_plan_says() -> None:
 )
 def test_small_fleets_begin_with_one_and_have_no_empty_phase(count: int, sizes: list[int]) -> None:
     assert [len(stage.agents) for stage in stages_of(PLAN, movers(count))] == sizes
+
+
+@pytest.mark.parametrize("count", [1, 5, 24, 35, 131, 1000])
+def test_some_of_each_phase_are_compared_and_the_others_still_have_room_to_move(count: int) -> None:
+    for stage in stages_of(PLAN, movers(count)):
+        assert set(stage.compared) <= set(stage.agents)
+        assert 1 <= len(stage.compared) < beside(count)
+
+
+def test_who_is_compared_is_spread_over_the_phase() -> None:
+    plan = RolloutPlan.model_validate({"phases": [{"percent": 100}]})
+    (stage,) = stages_of(plan, movers(36))
+    assert stage.compared == ("agent-0", "agent-18")
+
+
+def test_what_cannot_run_twice_is_not_compared_and_without_a_baseline_nobody_is() -> None:
+    plan = RolloutPlan.model_validate({"phases": [{"percent": 100}]})
+    fleet = [*(replace(one, twice=False) for one in movers(11)), Mover(name="last")]
+    assert [stage.compared for stage in stages_of(plan, fleet)] == [("last",)]
+    assert {one.compared for one in stages_of(RolloutPlan(canary=100), movers(20))} == {()}
 
 
 def test_nothing_changed_is_nothing_to_move() -> None:

@@ -87,9 +87,54 @@ def test_pressure_is_the_machines_unless_green_holds_more_than_it_may() -> None:
 
 
 def test_what_is_borne_trips_nothing() -> None:
-    borne = Signs(memory=0.9, failed_checks=2, breaker_trips=3, requests=Tally(40, 2), answered=19)
+    borne = Signs(memory=0.9, failed_checks=2, breaker_trips=3, requests=Tally(40, 2), answered=4)
 
     assert look(borne) == ()
+
+
+@pytest.mark.parametrize(
+    ("blue", "borne"),
+    [
+        (Signs(answered=11, finished=11), 11),
+        (Signs(answered=60, finished=60), 4),
+        (Signs(answered=60, finished=30), 25),
+        (Signs(), 10_000),
+        (Signs(answered=60), 10_000),
+    ],
+)
+def test_a_canary_is_dead_where_chance_would_bring_that_once_in_a_million(
+    blue: Signs, borne: int
+) -> None:
+    assert look(Signs(answered=borne), blue) == ()
+    if blue.finished:
+        alarm = only(look(Signs(answered=borne + 1), blue))
+        assert alarm.guard is Guard.DEAD_CANARY and str(blue.finished) in alarm.borne
+
+
+def test_one_that_finishes_much_less_than_its_old_version_is_found_before_the_statistics() -> None:
+    blue = Signs(answered=60, finished=60)
+    assert look(Signs(answered=10, finished=6), blue) == ()
+    alarm = only(look(Signs(answered=24, finished=12), blue))
+    assert (alarm.guard, alarm.cause) == (Guard.TASKS, Cause.GREEN)
+    assert "12 of 24" in alarm.seen and "60 of 60" in alarm.borne
+
+
+def test_one_that_always_left_half_of_its_work_may_go_on_so() -> None:
+    assert look(Signs(answered=200, finished=95), Signs(answered=200, finished=105)) == ()
+
+
+def test_a_small_difference_is_for_the_statistics_however_sure_it_is() -> None:
+    blue = Signs(answered=100_000, finished=99_900)
+    assert look(Signs(answered=10_000, finished=9_700), blue) == ()
+
+
+def test_both_versions_of_the_same_agents_are_weighed_when_memory_is_short() -> None:
+    sight = Sight(
+        green={"a": Signs(memory_bytes=100), "b": Signs(memory_bytes=100)},
+        blue={"a": Signs(memory_bytes=100), "b": Signs()},
+        host_pressure=True,
+    )
+    assert only(alarms(CRITERIA, sight)).cause is Cause.ENVIRONMENT, "b's old version is asleep"
 
 
 def test_a_few_early_failures_are_no_burst() -> None:

@@ -1,4 +1,4 @@
-"""How a rollout looks: where it stands, its phases, what happened. Pure."""
+"""How a rollout looks: where it stands, its phases, the evidence, what happened. Pure."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from sutazai.cli.console import clock, plain, table
+from sutazai.fleet.rollout_findings import Finding, Judgement, Verdict, figure_text
 from sutazai.fleet.rollouts import RolloutState, RolloutView, Step
 from sutazai.fleet.units import format_duration
 
@@ -20,6 +21,7 @@ _STYLES = {
     Step.INCONCLUSIVE: "yellow",
     Step.PAUSED: "yellow",
 }
+_VERDICTS = {Verdict.PASS: "green", Verdict.FAIL: "red", Verdict.INCONCLUSIVE: "yellow"}
 
 
 def rollouts_table(views: Sequence[RolloutView]) -> RenderableType:
@@ -35,7 +37,8 @@ def rollouts_table(views: Sequence[RolloutView]) -> RenderableType:
 
 
 def rollout_view(view: RolloutView) -> RenderableType:
-    """One rollout: in a sentence, its phases, and the last things that happened."""
+    """One rollout: in a sentence, its phases, what the evidence said last, and the last things that
+    happened."""
     state = view.state
     head = f"rollout {view.number}: revision {state.before} → {state.after}, {state.step}"
     return Group(
@@ -44,6 +47,7 @@ def rollout_view(view: RolloutView) -> RenderableType:
         "",
         _phases(state),
         "",
+        *_evidence(state.evidence),
         *_moments(state),
     )
 
@@ -63,6 +67,44 @@ def _mark(state: RolloutState, number: int) -> str:
     if number < state.phase:
         return "passed"
     return "now" if number == state.phase and state.is_open else ""
+
+
+def _evidence(said: Judgement | None) -> Iterator[RenderableType]:
+    """What both versions did, metric by metric; under it what did not pass, in words."""
+    if said is None:
+        return
+    yield Text(f"evidence: {said.verdict}", style=_VERDICTS[said.verdict])
+    if not said.findings:
+        yield plain(said.reason)
+    else:
+        yield _findings(said.findings)
+    for finding in said.findings:
+        if finding.verdict is not Verdict.PASS:
+            yield f"{finding.metric}: {plain(finding.text)}"
+    if said.left_out:
+        yield f"neither version had any: {', '.join(said.left_out)}"
+    yield ""
+
+
+def _findings(findings: Sequence[Finding]) -> RenderableType:
+    shown = table("metric", "verdict", "new", "old", "samples", "allowed", "would have been found")
+    for one in findings:
+        new, old = (figure_text(one.metric, figure) for figure in one.figures)
+        samples = f"{one.green:,} / {one.blue:,}"
+        shown.add_row(
+            one.metric, one.verdict, new, old, samples, _effect(one, one.limit), _smallest(one)
+        )
+    return shown
+
+
+def _smallest(finding: Finding) -> str:
+    return "-" if finding.could_see is None else _effect(finding, finding.could_see)
+
+
+def _effect(finding: Finding, effect: float) -> str:
+    if finding.unit == "difference":
+        return f"{effect * 100:+.2f} points"
+    return f"{effect:.0%} of the old"
 
 
 def _moments(state: RolloutState) -> Iterator[str]:

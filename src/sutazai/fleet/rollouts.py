@@ -1,8 +1,9 @@
 """What a rollout is: as a fleet file declares it, and as it is kept and shown while it goes on.
 
 A rollout moves agents from one version to another, cohort by cohort. *Blue* is the old version,
-*green* the new one. A *baseline* is fresh instances of the old version, as many as green has, so
-that both begin alike while they are measured. Times are wall-clock seconds, durations seconds.
+*green* the new one. A *baseline* is fresh instances of the old version beside some of a cohort's
+green ones, so that both begin alike while they are compared. Times are wall-clock seconds,
+durations seconds.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from sutazai.fleet.declared import Interval, Name, Spec, wrong
+from sutazai.fleet.rollout_findings import Judgement
 from sutazai.fleet.shapes import Shape
 from sutazai.fleet.units import Duration
 
@@ -27,14 +29,6 @@ class Arm(StrEnum):
     BLUE = "blue"
     GREEN = "green"
     BASELINE = "baseline"
-
-
-class Verdict(StrEnum):
-    """What evidence says of the new version. Without data it is inconclusive, never a pass."""
-
-    PASS = "pass"  # noqa: S105 (no password)
-    FAIL = "fail"
-    INCONCLUSIVE = "inconclusive"
 
 
 class NoTraffic(StrEnum):
@@ -116,7 +110,7 @@ class RolloutPlan(Spec):
         50,
         gt=0,
         le=100,
-        description="Percent of a cohort's new work for the new version while it is measured; the "
+        description="Percent of the new work of agents that are compared for the new version; the "
         "rest goes to a fresh baseline of the old one. 100 measures without a baseline.",
     )
     warm: Duration = Field(MINUTE, description="Time before a cohort is measured.")
@@ -145,12 +139,20 @@ class RolloutPlan(Spec):
         return self
 
 
+def beside(agents: int) -> int:
+    """How many copies may be awake beside those that serve, where so many agents move: a tenth
+    more. A baseline and green of one agent must find room."""
+    return max(2, agents // 10)
+
+
 class Stage(Shape):
-    """A phase with the agents that it moves; ``lasts`` is seconds of measuring."""
+    """A phase with the agents that it moves; ``lasts`` is seconds of measuring, and ``compared``
+    are those that get a baseline."""
 
     name: str
     agents: tuple[str, ...]
     lasts: float
+    compared: tuple[str, ...] = ()
 
 
 class Moment(Shape):
@@ -174,7 +176,7 @@ class RolloutState(Shape):
             wanted and nothing holds it up. A look counts for little, however far the clock jumped.
         generation: number of the routing that is wanted, 0 before the first change.
         moved: agents whose new work goes to green; all others have theirs with blue.
-        split: whether those of the present phase share it with their baseline.
+        split: whether those that are compared in the present phase share it with their baseline.
         blue, green, baseline: agents whose instances of that arm are to run.
         window: number of the present window of evidence, 0 before the first; ``opened`` is when it
             began, and ``extended`` by how many seconds it is longer than declared.
@@ -183,6 +185,7 @@ class RolloutState(Shape):
             many seconds in this phase.
         alone: agents whose only healthy copy is the one that should end.
         kept: those of them that a person has left as they are.
+        evidence: what it said last, None before anybody was asked.
         failed: why it goes back, or empty.
         reason: what the last change of step was about.
     """
@@ -212,6 +215,7 @@ class RolloutState(Shape):
     held: float = 0.0
     alone: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
+    evidence: Judgement | None = None
     failed: str = ""
     reason: str = ""
     history: tuple[Moment, ...] = ()
@@ -230,6 +234,16 @@ class RolloutState(Shape):
     def cohort(self) -> tuple[str, ...]:
         """The agents of the present phase; empty once all phases are done."""
         return self.stages[self.phase].agents if self.phase < len(self.stages) else ()
+
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """The agents of the present phase that get a baseline; empty once all phases are done."""
+        return self.stages[self.phase].compared if self.phase < len(self.stages) else ()
+
+    @property
+    def beside(self) -> int:
+        """How many copies may be awake beside those that serve."""
+        return beside(len(self.agents))
 
 
 class RolloutView(Shape):

@@ -8,20 +8,26 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from sutazai.fleet.desired import Standing
-from sutazai.fleet.rollouts import Phase, RolloutPlan, Stage
+from sutazai.fleet.rollouts import Phase, RolloutPlan, Stage, beside
 from sutazai.fleet.spec import Pool
+
+COMPARED = 0.75
+"""The part of what may be awake beside those that serve that is for baselines, so that others can
+still move."""
 
 _ROUNDING = 1e-9  # a tenth of 130 is 13, whatever floats make of it
 
 
 @dataclass(frozen=True, kw_only=True)
 class Mover:
-    """An agent that is to be moved, with what tells how much depends on it."""
+    """An agent that is to be moved, with what tells how much depends on it; ``twice`` says that two
+    versions of it can run beside each other, and be compared."""
 
     name: str
     group: str = ""
     pool: Pool = Pool.STANDARD
     standing: Standing = Standing.ORDINARY
+    twice: bool = True
 
     @property
     def names(self) -> frozenset[str]:
@@ -45,11 +51,13 @@ def stages_of(plan: RolloutPlan, movers: Iterable[Mover]) -> tuple[Stage, ...]:
     """Every agent once, in phases with one agent at least; least risk first."""
     ordered = sorted(movers, key=lambda one: risk(plan, one))
     cohorts = _named(plan, ordered) if plan.phases[0].agents else _by_share(plan, ordered)
+    most = max(1, int(COMPARED * beside(len(ordered)))) if plan.canary < 100 else 0
     return tuple(
         Stage(
             name=_name(phase),
             agents=tuple(one.name for one in cohort),
             lasts=phase.lasts,
+            compared=_spread([one.name for one in cohort if one.twice], most),
         )
         for phase, cohort in zip(plan.phases, cohorts, strict=True)
         if cohort
@@ -83,6 +91,12 @@ def _named(plan: RolloutPlan, ordered: Sequence[Mover]) -> list[Sequence[Mover]]
         [one for one, place in zip(ordered, places, strict=True) if place == number]
         for number in range(last + 1)
     ]
+
+
+def _spread(names: Sequence[str], most: int) -> tuple[str, ...]:
+    """So many of them at most, from the first one on and evenly spread."""
+    count = min(most, len(names))
+    return tuple(names[at * len(names) // count] for at in range(count))
 
 
 def _name(phase: Phase) -> str:

@@ -23,8 +23,8 @@ RARE = 1e-6
 AS_BAD = 0.5
 """Blue has the same trouble where its share of failures is at least this part of green's."""
 
-FINISHED = 20
-"""So many tasks blue must have finished while green finished none: once in a million by chance."""
+TAKEN_LEAST = 5
+"""So much work at least a version must have taken that is said to finish too little of it."""
 
 
 class Guard(StrEnum):
@@ -36,6 +36,7 @@ class Guard(StrEnum):
     ERRORS = "errors"
     LLM_FAILURES = "llm-failures"
     DEAD_CANARY = "dead-canary"
+    TASKS = "tasks"
     HOST_PRESSURE = "host-pressure"
 
 
@@ -48,7 +49,7 @@ class Cause(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signs:
-    """What was seen of one agent in one arm, in the last minute.
+    """What was seen of one agent in one version, in the last minute.
 
     Attributes:
         crashes: instances that ended by themselves, other than for want of memory.
@@ -60,8 +61,9 @@ class Signs:
         breaker_trips: how often a breaker tripped on it.
         requests: requests through the front door, and those that failed.
         llm: LLM calls, and those that failed.
-        answered: requests and tasks that it took with a good status.
-        finished: tasks that it completed.
+        answered: requests and tasks that it took with a good status. Those of the old version, and
+            of green that has finished nothing at all, are since the rollout began.
+        finished: tasks of these that it completed.
     """
 
     crashes: int = 0
@@ -74,6 +76,21 @@ class Signs:
     llm: Tally = field(default_factory=Tally)
     answered: int = 0
     finished: int = 0
+
+    def __add__(self, other: Signs) -> Signs:
+        """Of instances of both, the worst, or all together where it is a count."""
+        return Signs(
+            crashes=self.crashes + other.crashes,
+            out_of_memory=self.out_of_memory + other.out_of_memory,
+            memory=max(self.memory, other.memory),
+            memory_bytes=max(self.memory_bytes, other.memory_bytes),
+            failed_checks=max(self.failed_checks, other.failed_checks),
+            breaker_trips=self.breaker_trips + other.breaker_trips,
+            requests=self.requests + other.requests,
+            llm=self.llm + other.llm,
+            answered=self.answered + other.answered,
+            finished=self.finished + other.finished,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,23 +215,63 @@ def _llm(pair: _Pair, borne: AutomaticRollback) -> Alarm | None:
 def _dead(pair: _Pair, borne: AutomaticRollback) -> Alarm | None:
     """It answers, and nothing gets done. Where blue gets nothing done either, nothing is known."""
     green, blue, sight = pair.green, pair.blue, pair.sight
-    if green.finished or green.answered < FINISHED or blue.finished < FINISHED:
+    if green.finished or not _finishes_less(green, blue):
         return None
     seen = f"took {green.answered} with a good status and finished none"
     shared = sight.llm_down or sight.host_pressure
-    told = f"none while the old version finishes fewer than {FINISHED} (it was {blue.finished})"
-    return pair.alarm(Guard.DEAD_CANARY, seen, told, shared=shared)
+    return pair.alarm(Guard.DEAD_CANARY, seen, _as_blue(blue), shared=shared)
+
+
+def _tasks(pair: _Pair, borne: AutomaticRollback) -> Alarm | None:
+    """Evidence compares some agents alone; this looks at each, with what it did before."""
+    green, blue, sight = pair.green, pair.blue, pair.sight
+    worse = _unfinished(green) - _unfinished(blue) > borne.errors
+    if not green.finished or not worse or not _finishes_less(green, blue):
+        return None
+    seen = f"finished {green.finished} of {green.answered} that it took"
+    shared = sight.llm_down or sight.host_pressure
+    return pair.alarm(Guard.TASKS, seen, _as_blue(blue), shared=shared)
+
+
+def _as_blue(blue: Signs) -> str:
+    old = f"the old version finishes {blue.finished} of {blue.answered}"
+    return f"what chance may bring while {old}"
+
+
+def _unfinished(signs: Signs) -> float:
+    return 1 - signs.finished / max(1, signs.answered, signs.finished)
+
+
+def _finishes_less(green: Signs, blue: Signs) -> bool:
+    """Whether chance hardly ever leaves green so little of what both finished: Fisher's exact test
+    ("The logic of inductive inference", J. R. Stat. Soc. 98, 1935)."""
+    if green.answered < TAKEN_LEAST:
+        return False
+    took, old = (max(one.answered, one.finished) for one in (green, blue))  # some tasks go on
+    done, total = green.finished + blue.finished, 0.0
+    for ours in range(green.finished, max(-1, done - old - 1), -1):
+        ways = _log_ways(took, ours) + _log_ways(old, done - ours) - _log_ways(took + old, done)
+        term = math.exp(ways)
+        total += term
+        if total >= RARE or term < total * 1e-9:
+            break
+    return total < RARE
+
+
+def _log_ways(of: int, some: int) -> float:
+    return math.lgamma(of + 1) - math.lgamma(some + 1) - math.lgamma(of - some + 1)
 
 
 _LOOKS: tuple[Callable[[_Pair, AutomaticRollback], Alarm | None], ...] = (
-    _crash, _out_of_memory, _memory, _checks, _trips, _errors, _llm, _dead,
+    _crash, _out_of_memory, _memory, _checks, _trips, _errors, _llm, _dead, _tasks,
 )  # fmt: skip
 
 
 def _pressure(sight: Sight, ratio: float) -> Alarm:
-    """The machine's, unless green holds more than it may against blue."""
-    green = sum(each.memory_bytes for each in sight.green.values())
-    blue = sum(each.memory_bytes for each in sight.blue.values())
+    """The machine's, unless green holds more than it may against blue, where that is awake."""
+    beside = {name: one.memory_bytes for name, one in sight.blue.items() if one.memory_bytes}
+    green = sum(each.memory_bytes for name, each in sight.green.items() if name in beside)
+    blue = sum(beside.values())
     cause = Cause.GREEN if blue and green > ratio * blue else Cause.ENVIRONMENT
     held = f", the new version holds {green / blue:.2f} times the old one's" if blue else ""
     seen = f"the machine is short of memory or CPU{held}"

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
 
 from sutazai.control.rollouts.arms import (
-    AT_ONCE,
     Arms,
     ArmUnit,
     DoorShare,
     Side,
+    Takeover,
     arms_of,
     runs_twice,
 )
@@ -26,8 +27,8 @@ TEMPLATED = Agent(runtime=Runtime.COMMAND, command=("serve", "--port", "{port}")
 
 def state(**more: Any) -> RolloutState:
     stages = (
-        Stage(name="first", agents=("ann",), lasts=1),
-        Stage(name="all", agents=("bob",), lasts=1),
+        Stage(name="first", agents=("ann",), lasts=1, compared=("ann",)),
+        Stage(name="all", agents=("bob",), lasts=1, compared=("bob",)),
     )
     given = {"id": "rollout-1", "before": 6, "after": 7, "plan": RolloutPlan(), "stages": stages}
     return RolloutState.model_validate({**given, "blue": ("ann", "bob"), **more})
@@ -75,21 +76,66 @@ def test_on_the_way_back_nothing_stays_with_the_new_version() -> None:
 
 def test_in_the_end_the_own_unit_takes_the_new_version_on_and_green_goes_then() -> None:
     ending = state(step=Step.FINISH, phase=2, moved=("ann", "bob"), green=("ann", "bob"), blue=())
-    arms = arms_of(ending, AGENTS, frozenset({"ann"}))
+    arms = arms_of(ending, AGENTS, takeover({"ann"}, settled={"ann"}))
     assert arms.units["ann"] == (ArmUnit("ann", Side.NEW),)
     assert arms.doors["ann"] == DoorShare()
     assert arms.units["bob"] == (ArmUnit("bob", Side.NEW), ArmUnit("bob@7", Side.NEW))
     assert arms.doors["bob"].wakes == "bob@7"
 
 
+def test_green_that_is_not_compared_is_kept_awake_until_it_is_moved() -> None:
+    stages = (Stage(name="all", agents=("ann", "bob"), lasts=1, compared=("ann",)),)
+    rising = state(
+        stages=stages, moved=("ann",), split=True, green=("ann", "bob"), baseline=("ann",)
+    )
+    arms = arms_of(rising, AGENTS)
+    assert arms.units["bob"] == (ArmUnit("bob", Side.OLD), ArmUnit("bob@7", Side.NEW, awake=True))
+    moved = arms_of(rising.model_copy(update={"moved": ("ann", "bob")}), AGENTS)
+    assert moved.units["bob"][1] == ArmUnit("bob@7", Side.NEW)
+    assert moved.units["ann"][1].awake and moved.units["ann"][2].awake
+    assert moved.doors["bob"].weights == {"bob": 0.0, "bob@7": 1.0, "bob@6": 0.0}
+
+
+NAMES = tuple(f"agent-{number:02}" for number in range(40))
+ENDING = state(
+    stages=(Stage(name="all", agents=NAMES, lasts=1),),
+    step=Step.FINISH,
+    phase=1,
+    moved=NAMES,
+    green=NAMES,
+    blue=(),
+)
+MANY = dict.fromkeys(NAMES, Agent())
+
+
 def test_own_units_take_it_on_a_few_at_a_time() -> None:
-    names = tuple(f"agent-{number:02}" for number in range(AT_ONCE + 5))
-    stages = (Stage(name="all", agents=names, lasts=1),)
-    ending = state(stages=stages, step=Step.FINISH, phase=1, moved=names, green=names, blue=())
-    arms = arms_of(ending, dict.fromkeys(names, Agent()))
-    assert len(taking_over(arms)) == AT_ONCE
-    settled = frozenset(taking_over(arms))
-    assert len(taking_over(arms_of(ending, dict.fromkeys(names, Agent()), settled))) == len(names)
+    first = taking_over(arms_of(ENDING, MANY))
+    assert len(first) == ENDING.beside == 4
+    settled = takeover(first, settled=first)
+    assert taking_over(arms_of(ENDING, MANY, settled)) == first, "green is still there"
+    more = taking_over(arms_of(ENDING, MANY, takeover(first, settled=first, done=first)))
+    assert len(more) == 8 and set(first) < set(more)
+
+
+def test_who_began_to_take_it_on_never_turns_back() -> None:
+    began = NAMES[10:16]
+    assert taking_over(arms_of(ENDING, MANY, takeover(began))) == [*began]
+    others = began[1:]
+    unsettled = taking_over(arms_of(ENDING, MANY, takeover(began, settled=others, done=others)))
+    assert set(began) <= set(unsettled) and len(unsettled) == 9
+
+
+def test_on_the_way_back_own_units_run_the_old_version_again() -> None:
+    back = ENDING.model_copy(update={"step": Step.ABORTING, "blue": NAMES, "moved": ()})
+    arms = arms_of(back, MANY, takeover(NAMES[:5], settled=NAMES[:3]))
+    assert taking_over(arms) == []
+    assert arms.doors["agent-00"].weights["agent-00"] == 1.0
+
+
+def takeover(
+    begun: Iterable[str], *, settled: Iterable[str] = (), done: Iterable[str] = ()
+) -> Takeover:
+    return Takeover(frozenset(begun), frozenset(settled), frozenset(done))
 
 
 def taking_over(arms: Arms) -> list[str]:

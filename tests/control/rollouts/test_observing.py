@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from sutazai.control.rollouts.arms import Takeover, arms_of
 from sutazai.control.rollouts.gathering import Gathering
 from sutazai.control.rollouts.guarding import Guarding
-from sutazai.control.rollouts.observing import World, copies, settled
+from sutazai.control.rollouts.observing import World, copies, kept, settled, takeover
 from sutazai.fleet.arms import ArmCounts, ArmsSeen
 from sutazai.fleet.rollout_criteria import RolloutCriteria
 from sutazai.fleet.rollouts import Arm, RolloutPlan, RolloutState, Stage, Step
-from sutazai.fleet.spec import Agent, Runtime
+from sutazai.fleet.spec import Agent, Runtime, Temperature
 from sutazai.fleet.status import HostStatus, Level, PressureStatus, State
 from sutazai.gateway.stats import GatewayStats
 from sutazai.rollout.evidence.delivered import Trouble
@@ -22,7 +23,7 @@ STATE = RolloutState(
     before=6,
     after=7,
     plan=RolloutPlan(),
-    stages=(Stage(name="all", agents=("ann",), lasts=60.0),),
+    stages=(Stage(name="all", agents=("ann",), lasts=60.0, compared=("ann",)),),
     step=Step.MEASURE,
     moved=("ann",),
     split=True,
@@ -52,10 +53,12 @@ def world(
 def test_every_arm_is_told_with_what_it_has_in_hand() -> None:
     found = copies(STATE, world(host(*ALL[:2])))
     assert found == {
-        ("ann", Arm.BLUE): Copy(Health.HEALTHY),
-        ("ann", Arm.GREEN): Copy(Health.HEALTHY, 3),
+        ("ann", Arm.BLUE): Copy(Health.HEALTHY, awake=True),
+        ("ann", Arm.GREEN): Copy(Health.HEALTHY, 3, awake=True),
         ("ann", Arm.BASELINE): Copy(Health.ABSENT),
     }
+    asleep = copies(STATE, world(host(unit("ann", state=State.ASLEEP))))
+    assert asleep["ann", Arm.BLUE] == Copy(Health.HEALTHY)
 
 
 @pytest.mark.parametrize(
@@ -89,6 +92,30 @@ def test_blue_is_gone_once_the_own_unit_runs_the_new_version_and_is_well() -> No
         assert (settled(FINISH, seen) == {"ann"}) is gone
     done = copies(FINISH, world(host(unit("ann", "new"))))
     assert done["ann", Arm.GREEN].health is Health.HEALTHY
+
+
+def test_until_doors_have_turned_blue_stays_awake_and_green_that_is_replaced_stays() -> None:
+    arms, turning = arms_of(STATE, {"ann": PLAIN}), {"ann"}
+    assert arms.units["ann"][0].standby
+    assert not kept(arms, STATE, world(host(*ALL)), turning).units["ann"][0].standby
+    assert kept(arms, STATE, world(host(*ALL)), set()) == arms
+    asleep = unit("ann").model_copy(update={"temperature": Temperature.WARM})
+    assert kept(arms, STATE, world(host(asleep)), turning) == arms, "it was told already"
+    done = world(host(unit("ann", "new"), unit("ann@7", "new")))
+    ended = arms_of(FINISH, {"ann": PLAIN}, takeover(FINISH, done))
+    assert [one.name for one in ended.units["ann"]] == ["ann"]
+    (still,) = kept(ended, FINISH, done, turning).units.values()
+    assert [one.name for one in still] == ["ann", "ann@7"]
+
+
+def test_how_far_own_units_have_taken_the_new_version_on_is_known_by_the_host() -> None:
+    green, ann = unit("ann@7", "new"), frozenset({"ann"})
+    rising = world(host(unit("ann", "new", State.STARTING), green))
+    assert takeover(FINISH, rising) == Takeover(ann)
+    assert takeover(FINISH, world(host(unit("ann", "new"), green))) == Takeover(ann, ann)
+    assert takeover(FINISH, world(host(unit("ann", "new")))) == Takeover(ann, ann, ann)
+    assert takeover(FINISH, world(host(unit("ann"), green))) == Takeover()
+    assert takeover(FINISH, world(None)) == Takeover()
 
 
 def test_one_that_cannot_run_twice_has_one_version_at_a_time() -> None:
@@ -132,6 +159,22 @@ def test_a_slice_is_what_both_arms_did_between_two_looks() -> None:
     assert found.green.exposure == found.blue.exposure == 1.0
 
 
+def test_what_instances_take_is_measured_at_some_looks_only() -> None:
+    """Both values of a measurement are of its own time, and no value counts twice."""
+    gathering = Gathering()
+
+    def seen(**one: float) -> HostStatus:
+        return host(unit("ann"), unit("ann@7", "new", one=one), unit("ann@6", one=one))
+
+    looks = [{"memory": 64, "cpu": 1.0}, {}, {"memory": 96, "cpu": 2.0}, {}]
+    for at, one in enumerate(looks):
+        gathering.look(STATE, world(seen(**one)), 10.0 + 2 * at, llm=True)
+    slices = gathering.evidence(STATE).slices
+    assert [each.green.memory.count for each in slices] == [0, 1, 0]
+    assert [each.green.cpu.count for each in slices] == [0, 1, 0]
+    assert (slices[1].green.memory.mean, slices[1].green.cpu.mean) == (96.0, 0.25)
+
+
 def test_a_gateway_that_counts_anew_makes_no_slice() -> None:
     gathering = Gathering()
     gathering.look(STATE, world(host(*ALL)), 10.0, llm=True)
@@ -151,13 +194,32 @@ def test_trouble_that_hits_both_is_told_with_the_slice() -> None:
 def test_after_the_phases_what_the_old_version_did_in_them_stands_in() -> None:
     gathering = Gathering()
     old = [ArmCounts(unit="ann@6", requests=count) for count in (0, 8)]
+    held = host(unit("ann"), unit("ann@7", "new"), unit("ann@6", one={"memory": 32}))
     for at, counts in zip((10.0, 12.0), old, strict=True):
-        gathering.look(STATE, world(host(*ALL), counts), at, llm=True)
+        gathering.look(STATE, world(held, counts), at, llm=True)
     whole = STATE.model_copy(update={"split": False, "window": 2, "phase": 1})
     for at in (20.0, 60.0):
         gathering.look(whole, world(host(*ALL)), at, llm=True)
     (found,) = gathering.evidence(whole).slices
     assert found.blue.requests.of == 8
+
+
+def test_it_stands_beside_green_of_the_same_agents() -> None:
+    gathering = Gathering()
+    bob = Stage(name="rest", agents=("bob",), lasts=60.0, compared=("bob",))
+    both = STATE.model_copy(update={"stages": (*STATE.stages, bob), "blue": ("ann", "bob")})
+    names = ("ann@6", "ann@7", "bob@7")
+    fresh = unit("ann@6", one={"memory": 32})
+    units = host(*ALL[:2], fresh, unit("bob"), unit("bob@7", "new"))
+    for at, each in ((10.0, 0), (12.0, 8)):
+        counts = [ArmCounts(unit=name, requests=each) for name in names]
+        gathering.look(both, world(units, *counts), at, llm=True)
+    whole = both.model_copy(update={"split": False, "window": 2, "phase": 2})
+    for at, each in ((20.0, 8), (60.0, 9)):
+        counts = [ArmCounts(unit=name, requests=each) for name in names]
+        gathering.look(whole, world(units, *counts), at, llm=True)
+    (found,) = gathering.evidence(whole).slices
+    assert (found.green.requests.of, found.blue.requests.of) == (1, 8), "bob was never compared"
 
 
 # guards
@@ -208,6 +270,14 @@ def test_errors_in_bursts_are_the_new_versions_unless_the_model_is_away() -> Non
     assert all(shared for _, shared in looks(world(host(*ALL)), world(host(*ALL), bad), llm=False))
 
 
+def test_memory_is_as_it_was_measured_last() -> None:
+    full = {"memory": 95, "limit": 100}
+    measured = host(unit("ann"), unit("ann@7", "new", one=full), unit("ann@6"))
+    for worlds in ([measured], [measured, host(*ALL)]):
+        ((words, environment),) = looks(*map(world, worlds))
+        assert "memory at 95% of its limit" in words and not environment
+
+
 def test_counts_that_begin_anew_are_no_negative_ones() -> None:
     many = ArmCounts(unit="ann@7", requests=40, tasks=40)
     assert looks(world(host(*ALL), many), world(host(*ALL))) == []
@@ -218,6 +288,29 @@ def test_a_canary_that_answers_and_does_nothing_is_dead() -> None:
     well = ArmCounts(unit="ann@6", requests=40, tasks=40)
     ((words, _),) = looks(world(host(*ALL)), world(host(*ALL), dead, well))
     assert "finished none" in words
+
+
+def test_one_that_never_finished_anything_is_compared_by_all_that_was_since_the_beginning() -> None:
+    """One call a minute each: in any minute there is too little to tell."""
+    once = [
+        world(
+            host(*ALL),
+            ArmCounts(unit="ann@7", requests=calls, tasks=calls, failed=calls),
+            ArmCounts(unit="ann@6", requests=calls, tasks=calls),
+        )
+        for calls in range(13)
+    ]
+    guarding = Guarding(RolloutCriteria())
+    found = [guarding.look(STATE, each, stats(), 60.0 * at) for at, each in enumerate(once)]
+    assert not any(found[:12])
+    assert "took 12 with a good status and finished none" in found[12][0].words
+
+
+def test_where_the_fresh_old_version_does_nothing_either_the_new_one_is_not_dead() -> None:
+    dead = ArmCounts(unit="ann@7", requests=40, tasks=40, failed=40)
+    fresh = ArmCounts(unit="ann@6", requests=40, tasks=40, failed=40)
+    own = ArmCounts(unit="ann", requests=400, tasks=400)
+    assert looks(world(host(*ALL), own), world(host(*ALL), own, dead, fresh)) == []
 
 
 def test_no_guard_trips_while_nobody_can_tell() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from sutazai.fleet.rollout_criteria import RolloutCriteria
-from sutazai.fleet.rollouts import Verdict
+from sutazai.fleet.rollout_findings import Verdict
 from sutazai.rollout.evidence.asking import Judge
 from sutazai.rollout.evidence.judging import judge
 from tests.rollout.evidence.deliveries import evidence, version

@@ -8,9 +8,8 @@ import pytest
 from pydantic import ValidationError
 
 from sutazai.fleet.rollout_criteria import Limits, RolloutCriteria
-from sutazai.fleet.rollouts import Verdict
+from sutazai.fleet.rollout_findings import Finding, Judgement, Metric, Verdict
 from sutazai.rollout.evidence.delivered import Delivered, Evidence, Slice, Trouble
-from sutazai.rollout.evidence.judgement import Finding, Judgement, Metric
 from sutazai.rollout.evidence.judging import judge
 from sutazai.rollout.evidence.tallies import Tally
 from tests.rollout.evidence.deliveries import Arm, evidence, version

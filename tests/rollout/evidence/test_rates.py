@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.verdicts import OTHERS, SAME, Scenario, rollout, row
-from sutazai.fleet.rollouts import Verdict
+from sutazai.fleet.rollout_findings import Verdict
 
 
 def worse(name: str, sample: int) -> Scenario:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from sutazai.fleet.errors import Conflict
-from sutazai.fleet.rollouts import Arm, NoTraffic, Step, Verdict
+from sutazai.fleet.rollout_findings import Verdict
+from sutazai.fleet.rollouts import Arm, NoTraffic, Step
 from sutazai.rollout.machine import Command, Health, Tripped, sentence
 from tests.rollout.machine.world import World
 

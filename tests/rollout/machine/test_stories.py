@@ -8,7 +8,8 @@ from itertools import pairwise
 import pytest
 
 from sutazai.fleet.errors import Conflict
-from sutazai.fleet.rollouts import Arm, Step, Verdict
+from sutazai.fleet.rollout_findings import Verdict
+from sutazai.fleet.rollouts import Arm, Step
 from sutazai.rollout.machine import (
     MAX_STEP,
     AskVerdict,
@@ -65,19 +66,44 @@ def test_it_begins_with_a_backup_and_the_way_back_gone_once() -> None:
     world.run_to(Step.BASELINE_UP)
 
 
-def test_a_cohort_is_measured_beside_a_fresh_baseline_and_then_moved_whole() -> None:
+def test_a_cohort_is_measured_with_a_fresh_baseline_beside_some_and_then_moved_whole() -> None:
     world = World(10)
     world.run_to(Step.MEASURE)
-    first, *_, last = world.state.agents
+    first, second, *_, last = world.state.agents
+    assert world.state.compared == (first,)
     assert world.table[first] == {Arm.BLUE: 0, Arm.GREEN: 0.5, Arm.BASELINE: 0.5}
+    assert world.table[second] == {Arm.BLUE: 0, Arm.GREEN: 1, Arm.BASELINE: 0}
     assert world.table[last] == {Arm.BLUE: 1, Arm.GREEN: 0, Arm.BASELINE: 0}
-    assert world.of(Arm.BASELINE) == world.of(Arm.GREEN) == set(world.state.cohort)
+    assert world.of(Arm.GREEN) == set(world.state.cohort)
     assert runs(world.state)[first] == (Arm.BLUE, Arm.GREEN, Arm.BASELINE)
     world.run_to(Step.BASELINE_UP)
     assert world.whole(Arm.GREEN) == set(world.state.agents[:3])
-    assert world.of(Arm.BASELINE) == set(world.state.cohort), "the next cohort has a fresh one"
-    assert not world.of(Arm.BASELINE) & world.whole(Arm.GREEN)
+    world.run_to(Step.MEASURE)
+    assert world.of(Arm.BASELINE) == set(world.state.compared) == {"agent-3"}, "a fresh one"
     assert world.of(Arm.BLUE) == set(world.state.agents), "all of blue stays ready"
+
+
+def test_a_few_move_at_a_time_and_only_a_tenth_more_is_awake_at_any_moment() -> None:
+    world = World(131, phases=[{"percent": share, "for": "10s"} for share in (10, 25, 50, 100)])
+    most = 0
+    while world.state.is_open:
+        world.run(1)
+        if world.state.step is not Step.FINISH:
+            most = max(most, world.beside())
+    assert world.state.step is Step.SUCCEEDED
+    assert 9 < most <= 131 // 10
+    assert [len(stage.compared) for stage in world.state.stages] == [9, 9, 9, 9]
+
+
+def test_a_blue_that_still_works_makes_no_room_before_its_time_is_over() -> None:
+    world = World(10, phases=[{"percent": 100, "for": "10s"}])
+    world.put("agent-0", Arm.BLUE, Health.HEALTHY, in_hand=3)
+    world.run_to(Step.BASELINE_UP)
+    world.run(10)
+    assert world.state.moved == ("agent-0",)
+    world.run_to(Step.MEASURE)
+    assert world.health("agent-0", Arm.BLUE) is Health.HEALTHY
+    assert world.copies["agent-0", Arm.BLUE].in_hand == 3, "its work was never cut off"
 
 
 def test_without_a_share_for_it_there_is_no_baseline() -> None:
@@ -86,8 +112,9 @@ def test_without_a_share_for_it_there_is_no_baseline() -> None:
     assert world.whole(Arm.GREEN) == set(world.state.cohort)
     (asked,) = [one for one in world.look() if isinstance(one, AskVerdict)]
     assert not asked.split
+    assert not world.of(Arm.BASELINE)
     world.run_to(Step.SUCCEEDED)
-    assert world.served == 2, "one change of routing a phase"
+    assert world.of(Arm.GREEN) == set(world.state.agents)
 
 
 def test_green_gets_nothing_before_all_of_it_is_healthy() -> None:
@@ -106,7 +133,7 @@ def test_the_verdict_is_asked_for_with_the_window_that_it_is_about() -> None:
     world.run_to(Step.MEASURE)
     world.run(3)
     (asked,) = [one for one in world.look() if isinstance(one, AskVerdict)]
-    assert asked.cohort == world.state.cohort and asked.split
+    assert asked.cohort == world.state.compared == ("agent-0",) and asked.split
     assert (asked.window, asked.target) == (1, 10)
     assert asked.since + asked.seconds == world.now
     world.run_to(Step.VALIDATE)
@@ -136,7 +163,7 @@ def test_green_that_never_gets_healthy_is_given_up_and_nothing_was_moved() -> No
     world.duds = {(agent, Arm.GREEN) for agent in world.state.agents}
     world.run_to(Step.ROLLED_BACK)
     assert world.served == 0
-    assert world.state.failed == "not healthy within 20s: green of agent-0, agent-1, agent-2"
+    assert world.state.failed == "not healthy within 20s: green of agent-0"
     assert world.of(Arm.BLUE) == world.of(Arm.GREEN, Health.ABSENT) == set(world.state.agents)
 
 
@@ -261,6 +288,15 @@ def test_a_person_can_leave_those_whose_old_version_is_broken() -> None:
     assert world.state.reason.endswith("left as they were: agent-3")
 
 
+def test_blue_that_was_asleep_may_take_a_moment_to_be_there_again() -> None:
+    world = World(10)
+    world.run_to(Step.BAKE)
+    world.say(Command.ABORT)
+    world.put("agent-3", Arm.BLUE, Health.STARTING)
+    world.run_to(Step.ROLLED_BACK)
+    assert Step.HALTED not in world.steps
+
+
 def test_blue_that_breaks_after_it_has_the_work_again_keeps_green_alive() -> None:
     world = World(10)
     world.run_to(Step.BAKE)
@@ -286,16 +322,17 @@ def test_after_the_bake_a_broken_green_brings_blue_back_even_where_it_had_ended(
     assert world.of(Arm.BLUE) == set(world.state.agents)
 
 
-def test_a_baseline_that_breaks_sends_its_cohort_back_and_the_phase_begins_anew() -> None:
+def test_a_baseline_that_breaks_sends_its_agents_back_and_the_phase_begins_anew() -> None:
     world = World(10)
     world.run_to(Step.MEASURE)
     for times in (1, 2, 3):
         assert world.state.tries == times
         world.run_to(Step.MEASURE)
-        world.put("agent-1", Arm.BASELINE, Health.BROKEN)
+        world.put("agent-0", Arm.BASELINE, Health.BROKEN)
         world.look()
         world.pass_time()
-        assert world.whole(Arm.BLUE) == set(world.state.agents)
+        assert "agent-0" in world.whole(Arm.BLUE)
+        assert world.whole(Arm.GREEN) == ({"agent-1", "agent-2"} if times < 3 else set())
     world.run_to(Step.ROLLED_BACK)
     assert "the old version does not last either" in world.state.failed
 

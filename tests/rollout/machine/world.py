@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from sutazai.fleet.rollouts import ENDED, GOES_BACK, Arm, RolloutPlan, RolloutState, Step, Verdict
+from sutazai.fleet.rollout_findings import Verdict
+from sutazai.fleet.rollouts import ENDED, GOES_BACK, Arm, RolloutPlan, RolloutState, Step
 from sutazai.rollout.cohorts import Mover, stages_of
 from sutazai.rollout.machine import (
     MAX_STEP,
@@ -44,7 +45,7 @@ QUICK = {
     "start": "20s",
     "drain": "10s",
 }
-MAY_SPLIT = {Step.SHIFT, Step.WARM, Step.MEASURE, Step.PAUSED, Step.INCONCLUSIVE}
+MAY_SPLIT = {Step.BASELINE_UP, Step.SHIFT, Step.WARM, Step.MEASURE, Step.PAUSED, Step.INCONCLUSIVE}
 
 
 class World:
@@ -90,15 +91,27 @@ class World:
         return [moment.step for moment in self.state.history]
 
     def observe(self) -> Observation:
+        awake = {key: replace(one, awake=self.is_awake(key)) for key, one in self.copies.items()}
         return Observation(
             now=self.now,
-            copies=dict(self.copies),
+            copies=awake,
             routed=self.served if self.gateway_up else None,
             preflight=self.preflight,
             guards=self.guards,
             judged=self.judged,
             told=len(self.told),
         )
+
+    def is_awake(self, key: tuple[str, Arm]) -> bool:
+        """Whether it takes memory: blue sleeps that gets nothing and has nothing in hand."""
+        (agent, arm), copy = key, self.copies[key]
+        if copy.health in (Health.ABSENT, Health.UNKNOWN):
+            return False
+        return arm is not Arm.BLUE or bool(self.table[agent][arm] or copy.in_hand)
+
+    def beside(self) -> int:
+        """How many copies are awake beside one of each agent."""
+        return sum(map(self.is_awake, self.copies)) - len(self.state.agents)
 
     def look(self, *, killed: bool = False) -> list[Decision]:
         """One look. Who is killed has kept the state and carries nothing out."""
@@ -175,6 +188,8 @@ class World:
         counted = min(MAX_STEP, max(0.0, self.now - before.looked))
         self.seconds_in[before.step] = self.seconds_in.get(before.step, 0.0) + counted
         assert after.generation >= before.generation
+        if after.green != before.green and after.step not in GOES_BACK:
+            self._check_room(before, after)
         if before.step in ENDED:
             assert after == before
         if before.step in GOES_BACK:
@@ -184,6 +199,13 @@ class World:
             assert self.seconds_in[Step.BAKE] >= self.plan.bake
         if before.step is not after.step:
             self._check_end(after)
+
+    def _check_room(self, before: RolloutState, after: RolloutState) -> None:
+        """Blue that does not end its work in time is waited for no more."""
+        late = self.now - before.looked + before.elapsed >= self.plan.drain
+        slow = sum(copy.in_hand > 0 for (_, arm), copy in self.copies.items() if arm is Arm.BLUE)
+        new = len(after.green) - len(before.green) + len(after.baseline) - len(before.baseline)
+        assert self.beside() - (slow if late else 0) + new <= after.beside
 
     def _check_end(self, after: RolloutState) -> None:
         if after.step is Step.SUCCEEDED:

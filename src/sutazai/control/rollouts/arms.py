@@ -17,9 +17,7 @@ from sutazai.fleet.rollouts import GOES_BACK, Arm, RolloutState
 from sutazai.fleet.spec import Agent, Runtime, Temperature
 from sutazai.rollout.machine import weights_of
 
-AT_ONCE = 10
-"""Agents whose own units take the new version on at the same time."""
-SLEEPY = 5.0
+SLEEPY = 2.0
 """Seconds without work after which what is on standby goes to sleep."""
 
 
@@ -71,6 +69,24 @@ class Arms:
 NO_ARMS = Arms()
 
 
+@dataclass(frozen=True)
+class Takeover:
+    """How far own units have taken the new version on.
+
+    Args:
+        begun: agents whose own units were told to.
+        settled: those of them whose own units run it, and nothing else, and are well.
+        done: those of them whose green has ended since.
+    """
+
+    begun: frozenset[str] = frozenset()
+    settled: frozenset[str] = frozenset()
+    done: frozenset[str] = frozenset()
+
+
+NOBODY = Takeover()
+
+
 def unit_of(agent: str, arm: Arm, state: RolloutState) -> str:
     """The name of the unit that an arm of an agent is."""
     revisions = {Arm.GREEN: state.after, Arm.BASELINE: state.before}
@@ -87,16 +103,12 @@ def runs_twice(agent: Agent) -> bool:
     return agent.runtime is Runtime.COMMAND and templated
 
 
-def arms_of(
-    state: RolloutState, agents: Mapping[str, Agent], settled: Set[str] = frozenset()
-) -> Arms:
-    """The units and doors that the state wants.
-
-    Args:
-        agents: as they are declared after the rollout.
-        settled: agents whose own units run the new version and are well.
-    """
-    taking_over = _taking_over(state, settled)
+def arms_of(state: RolloutState, agents: Mapping[str, Agent], takeover: Takeover = NOBODY) -> Arms:
+    """The units and doors that the state wants; ``agents`` are as declared after the rollout."""
+    ready = without_blue(state)
+    settled = takeover.settled & {*ready}
+    taking_over = _taking_over(ready, takeover, most=state.beside)
+    shares = weights_of(state)
     units: dict[str, tuple[ArmUnit, ...]] = {}
     doors: dict[str, DoorShare] = {}
     for agent in state.agents:
@@ -104,21 +116,23 @@ def arms_of(
             units[agent] = (ArmUnit(agent, _side_in_place(agent, state)),)
         else:
             units[agent] = tuple(_beside(agent, state, taking_over, settled))
-            doors[agent] = _door(agent, state, settled)
+            doors[agent] = DoorShare() if agent in settled else _door(agent, state, shares[agent])
     return Arms(units, doors)
 
 
-def _taking_over(state: RolloutState, settled: Set[str]) -> Set[str]:
-    """Agents whose own units are to run the new version: those that did, and a few more."""
-    left = [agent for agent in _without_blue(state) if agent not in settled]
-    return {*settled, *left[:AT_ONCE]}
-
-
-def _without_blue(state: RolloutState) -> Iterable[str]:
+def without_blue(state: RolloutState) -> tuple[str, ...]:
     """Agents that need their old version no more."""
-    kept = {*state.blue}
-    moved = {*state.moved}
-    return [agent for agent in state.agents if agent in moved and agent not in kept]
+    kept, moved = {*state.blue}, {*state.moved}
+    return tuple(agent for agent in state.agents if agent in moved and agent not in kept)
+
+
+def _taking_over(ready: Iterable[str], takeover: Takeover, *, most: int) -> Set[str]:
+    """Agents whose own units are to run the new version: who began never turns back, and others
+    follow as far as there is room for green beside them."""
+    begun = takeover.begun & {*ready}
+    room = max(0, most - len(begun - takeover.done))
+    waiting = [agent for agent in ready if agent not in begun]
+    return {*begun, *waiting[:room]}
 
 
 def _side_in_place(agent: str, state: RolloutState) -> Side:
@@ -129,21 +143,20 @@ def _side_in_place(agent: str, state: RolloutState) -> Side:
 def _beside(
     agent: str, state: RolloutState, taking_over: Set[str], settled: Set[str]
 ) -> Iterable[ArmUnit]:
-    present = agent in state.cohort
+    """Green and baseline are kept awake while they must show that they are well, and while they
+    are compared: both begin alike."""
+    rises = agent in state.cohort and (agent in state.compared or agent not in state.moved)
     if agent in taking_over:
         yield ArmUnit(agent, Side.NEW)
     else:
         yield ArmUnit(agent, Side.OLD, standby=agent in state.moved)
     if agent in state.green and agent not in settled:
-        yield ArmUnit(unit_of(agent, Arm.GREEN, state), Side.NEW, awake=present)
+        yield ArmUnit(unit_of(agent, Arm.GREEN, state), Side.NEW, awake=rises)
     if agent in state.baseline:
-        yield ArmUnit(unit_of(agent, Arm.BASELINE, state), Side.OLD, awake=present)
+        yield ArmUnit(unit_of(agent, Arm.BASELINE, state), Side.OLD, awake=rises)
 
 
-def _door(agent: str, state: RolloutState, settled: Set[str]) -> DoorShare:
-    if agent in settled:
-        return DoorShare()
-    shares = weights_of(state)[agent]
+def _door(agent: str, state: RolloutState, shares: Mapping[Arm, float]) -> DoorShare:
     weights = {unit_of(agent, arm, state): share for arm, share in shares.items()}
     wakes = max(weights, key=weights.__getitem__)
     return DoorShare(weights, "" if wakes == agent else wakes, state.step not in GOES_BACK)

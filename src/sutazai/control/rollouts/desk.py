@@ -7,13 +7,13 @@ import time
 from collections.abc import Callable, Iterable
 
 from sutazai.control.accepted import with_revision
+from sutazai.control.rollouts.arms import runs_twice
 from sutazai.control.settings import Settings
 from sutazai.fleet.errors import Conflict, NotFound
 from sutazai.fleet.revisions import Difference, FleetPlan, Revision
-from sutazai.fleet.rollouts import RolloutState, RolloutView, Stage
+from sutazai.fleet.rollouts import RolloutState, RolloutView, Stage, beside
 from sutazai.fleet.spec import Agent, Fleet, Runtime
 from sutazai.rollout.cohorts import Mover, stages_of
-from sutazai.rollout.evidence.judgement import Judgement
 from sutazai.rollout.machine import Command, begin, obey, sentence
 from sutazai.store import Revisions, RolloutRecord, Rollouts
 
@@ -30,13 +30,11 @@ class RolloutDesk:
     Attributes:
         state: where the rollout stands, None while none goes on.
         changed: set when somebody but the driver has changed it.
-        judgement: what the evidence said last, None before anybody was asked.
     """
 
     def __init__(self, settings: Settings, rollouts: Rollouts, revisions: Revisions) -> None:
         self.state: RolloutState | None = None
         self.changed = asyncio.Event()
-        self.judgement: Judgement | None = None
         self._settings = settings
         self._rollouts = rollouts
         self._revisions = revisions
@@ -157,15 +155,14 @@ def _stages(fleet: Fleet, difference: Difference) -> tuple[Stage, ...]:
 
 
 def _mover(name: str, agent: Agent) -> Mover:
-    return Mover(name=name, group=agent.group or "", pool=agent.pool)
+    return Mover(name=name, group=agent.group or "", pool=agent.pool, twice=runs_twice(agent))
 
 
 def _beside(fleet: Fleet, stages: Iterable[Stage]) -> int:
-    """Bytes that fresh instances of both versions reserve in the largest phase."""
-    arms = 2 if fleet.rollout.canary < 100 else 1
-    return arms * max((_reserved(fleet, stage) for stage in stages), default=0)
+    """Bytes that fresh instances of both versions reserve at most."""
+    agents = [fleet.agents[name] for stage in stages for name in stage.agents]
+    return sum(sorted(map(_reserved, agents))[-beside(len(agents)) :])
 
 
-def _reserved(fleet: Fleet, stage: Stage) -> int:
-    agents = [fleet.agents[name] for name in stage.agents]
-    return sum(min(one.memory_limit or RESERVED, RESERVED) * one.replicas for one in agents)
+def _reserved(agent: Agent) -> int:
+    return min(agent.memory_limit or RESERVED, RESERVED) * agent.replicas

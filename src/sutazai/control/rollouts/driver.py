@@ -7,24 +7,27 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from sutazai.control.feed import EventFeed
 from sutazai.control.peers import GatewayPeer, HostPeer
 from sutazai.control.planning import Move
 from sutazai.control.reconciler import Reconciler
-from sutazai.control.rollouts.arms import Arms, arms_of
+from sutazai.control.rollouts.arms import Arms, DoorShare, arms_of, without_blue
 from sutazai.control.rollouts.desk import RolloutDesk
 from sutazai.control.rollouts.gathering import Gathering
 from sutazai.control.rollouts.guarding import Guarding
-from sutazai.control.rollouts.observing import World, copies, kept, settled
+from sutazai.control.rollouts.observing import World, copies, kept, takeover
 from sutazai.control.settings import Settings
+from sutazai.fleet.arms import ArmsSeen
 from sutazai.fleet.errors import SutazaiError
 from sutazai.fleet.rollouts import GOES_BACK, RolloutState, Step
+from sutazai.fleet.status import HostStatus
 from sutazai.gateway.stats import GatewayStats
 from sutazai.rollout.evidence.asking import Judge
 from sutazai.rollout.machine import (
+    WATCHED,
     Announce,
     AskVerdict,
     Check,
@@ -38,12 +41,22 @@ from sutazai.rollout.machine import (
 
 EVERY = 1.0
 """Seconds between two looks."""
-SOON = 0.1
-"""The same on the way back, and while something is about to be there."""
-JUDGED_EVERY = 2.0
+SOON = 0.25
+"""The same while something is about to be there. A look at a large fleet is work for three
+processes, which its agents wait for."""
+AT_ONCE = 0.1
+"""The same on the way back."""
+JUDGED_EVERY = 4.0
 """Seconds between two questions about the same evidence."""
+MEASURED_EVERY = 1.0
+"""Seconds between two looks that measure what instances take, at least."""
+MEASURING = 0.1
+"""Most of the time that may go by with measuring: the host reads much of a large fleet for it."""
 
-_SWIFT = GOES_BACK | {Step.PENDING, Step.BASELINE_UP, Step.SHIFT, Step.SETTLE}
+_PAUSES = {
+    **dict.fromkeys((Step.PENDING, Step.BASELINE_UP, Step.SHIFT, Step.SETTLE, Step.FINISH), SOON),
+    **dict.fromkeys(GOES_BACK, AT_ONCE),
+}
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +110,11 @@ class Driver:
         self._checks = Preflight()
         self._backing_up: asyncio.Task[None] | None = None
         self._offered: _Offered | None = None
+        self._turned: Mapping[str, DoorShare] = {}  # what the gateway has confirmed last
         self._told = 0
+        self._measure_at = float("-inf")
+        self._counted: ArmsSeen | None = None
+        self._counted_at = float("-inf")
         self._versions: dict[str, str] = {}
 
     async def run(self) -> None:
@@ -135,6 +152,8 @@ class Driver:
             return  # a person has said something meanwhile
         for decision in decisions:
             await self._do(decision, after)
+        if after.step not in WATCHED:
+            await self._rest()
         if after.is_open:
             await self._offer(after, (world, stats), before)
         elif after.step is Step.SUCCEEDED:
@@ -143,7 +162,7 @@ class Driver:
 
     async def _world(self) -> tuple[World, GatewayStats | None]:
         host, stats, arms = await asyncio.gather(
-            self._host.status(), self._gateway.stats(), self._gateway.arms(), return_exceptions=True
+            self._status(), self._gateway.stats(), self._counts(), return_exceptions=True
         )
         for answer in (host, stats, arms):
             if isinstance(answer, BaseException) and not isinstance(answer, SutazaiError):
@@ -156,6 +175,27 @@ class Driver:
             versions=self._versions,
         )
         return world, None if isinstance(stats, BaseException) else stats
+
+    async def _status(self) -> HostStatus:
+        """What the host's units do, from time to time with what they take."""
+        began = time.monotonic()
+        if began < self._measure_at:
+            return await self._host.status()
+        measured = await self._host.status(memory=True)
+        took = time.monotonic() - began
+        self._measure_at = began + max(MEASURED_EVERY, took / MEASURING)
+        return measured
+
+    async def _counts(self) -> ArmsSeen:
+        """What arms did. While agents start, when nothing ends by it, it may be a second old: calls
+        wait for the gateway while it tells."""
+        state, now = self._desk.state, time.monotonic()
+        starts = state is not None and state.step in (Step.BASELINE_UP, Step.SHIFT)
+        if starts and self._counted is not None and now < self._counted_at + EVERY:
+            return self._counted
+        self._counted, self._counted_at = None, now
+        self._counted = await self._gateway.arms()
+        return self._counted
 
     def _observation(
         self, state: RolloutState, world: World, stats: GatewayStats | None
@@ -181,6 +221,8 @@ class Driver:
         self, state: RolloutState, seen: tuple[World, GatewayStats | None], before: Settings
     ) -> None:
         """Tells both peers which units and doors the state wants, where that has changed."""
+        if seen[0].host is None and without_blue(state):
+            return  # nobody can tell which agents run the new version by themselves
         arms, offered = self._arms(state, *seen), self._offered
         if offered is not None and (offered.arms, offered.generation) == (arms, state.generation):
             return
@@ -189,12 +231,13 @@ class Driver:
         self._offered = _Offered(arms, state.generation, routes)
 
     def _arms(self, state: RolloutState, world: World, stats: GatewayStats | None) -> Arms:
-        """Where an agent's own unit takes over from green, first the door turns to it, then green
-        ends: in between calls are still on their way to green."""
-        arms = arms_of(state, self._settings.fleet.agents, settled(state, world))
-        offered = self._offered
-        turned = offered is not None and offered.arms.doors == arms.doors
-        return arms if turned and self._routed(stats) is not None else kept(arms, state, world)
+        """First doors turn, then what they turned from ends or sleeps: in between calls are still
+        on their way to it."""
+        arms = arms_of(state, self._settings.fleet.agents, takeover(state, world))
+        if self._offered is not None and self._routed(stats) is not None:
+            self._turned = self._offered.arms.doors
+        turning = {one for one, door in arms.doors.items() if self._turned.get(one) != door}
+        return kept(arms, state, world, turning)
 
     def _preflight(self, stats: GatewayStats) -> Preflight:
         """What is done beforehand. The way back is rehearsed by routing everything to blue once,
@@ -244,13 +287,18 @@ class Driver:
     async def _judgement(self, asked: AskVerdict, state: RolloutState) -> None:
         evidence = self._gathering.evidence(state)
         found = await self._judge.ask(self._settings.fleet.criteria, evidence)
-        self._desk.judgement = found
         self._judged = Judged(
             window=asked.window,
             verdict=found.verdict,
             seconds=asked.seconds,
             words=found.reason,
+            whole=found,
         )
+
+    async def _rest(self) -> None:
+        """Nothing is asked for a while: the judge's memory is better used by agents that move."""
+        if self._judging is None or self._judging.done():
+            await self._judge.close()
 
     async def _last_told(self, state: RolloutState) -> int:
         """The last moment that is in the event log already."""
@@ -264,9 +312,7 @@ class Driver:
 
     async def _pause(self, state: RolloutState) -> None:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(
-                self._desk.changed.wait(), SOON if state.step in _SWIFT else EVERY
-            )
+            await asyncio.wait_for(self._desk.changed.wait(), _PAUSES.get(state.step, EVERY))
         self._desk.changed.clear()
 
     async def _close(self) -> None:

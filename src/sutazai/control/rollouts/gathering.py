@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sutazai.control.rollouts.arms import unit_of
@@ -28,26 +28,36 @@ SHORTEST = 1.0
 
 @dataclass(frozen=True)
 class _Mark:
-    """What was counted at the beginning of a slice; ``cpu`` is seconds by instance."""
+    """What was counted at the beginning of a slice.
+
+    Args:
+        cpu: seconds by instance, as of ``measured``: not every look measures.
+        memory: bytes by instance, of the looks since the mark before.
+    """
 
     at: float
     incarnation: str
     counts: Mapping[str, ArmCounts]
+    measured: float
     cpu: Mapping[str, float]
+    memory: Mapping[str, int]
 
 
 class Gathering:
     """The slices of the present window.
 
-    What the old version delivered in earlier windows is kept: after the last phase there is no
-    baseline to compare with any more, and this stands in for it.
+    What baselines delivered in the phases is kept, with their agents: after the last phase there is
+    no baseline any more, and this stands in for it, slice by slice beside green of the same agents.
     """
 
     def __init__(self) -> None:
         self._window = -1
         self._slices: tuple[Slice, ...] = ()
-        self._before: list[Delivered] = []
+        self._before: list[tuple[tuple[str, ...], Delivered]] = []
         self._mark: _Mark | None = None
+        self._measured = 0.0
+        self._cpu: dict[str, float] = {}
+        self._memory: dict[str, int] = {}
 
     def look(self, state: RolloutState, world: World, now: float, *, llm: bool) -> None:
         """Closes a slice where it is time for it.
@@ -58,16 +68,21 @@ class Gathering:
         """
         if state.window != self._window:
             self._begin(state.window)
+        self._measure(world, now)
         mark = self._mark
         lasts = max(SHORTEST, _target(state) / SLICES)
         if mark is not None and now - mark.at < lasts:
             return
-        self._mark = _marked(world, now)
+        self._mark = self._marked(world, now)
         if mark is None or self._mark is None or mark.incarnation != self._mark.incarnation:
             return  # the gateway counts from the beginning again
-        slice_ = _slice(state, world, (mark, self._mark), _troubles(world, llm=llm))
+        marks = (mark, self._mark)
+        agents, old = self._compared(state)
+        slice_ = _slice(state, agents, world, marks, _troubles(world, llm=llm))
         if not state.split:
-            slice_ = Slice(slice_.green, self._stand_in(), slice_.trouble)
+            slice_ = Slice(slice_.green, old, slice_.trouble)
+        elif not slice_.trouble:
+            self._keep(agents, slice_.blue)
         self._slices = (*self._slices, slice_)
         if len(self._slices) > SLICES_MOST:
             self._slices = coarser(self._slices)
@@ -78,13 +93,33 @@ class Gathering:
         return Evidence(min(state.phase + 1, stages), stages, self._slices)
 
     def _begin(self, window: int) -> None:
-        self._before += [each.blue for each in self._slices if each.blue.requests.of]
-        self._before = self._before[-SLICES_MOST:]
         self._window, self._slices, self._mark = window, (), None
 
-    def _stand_in(self) -> Delivered:
-        if not self._before:
-            return Delivered()
+    def _measure(self, world: World, now: float) -> None:
+        """Takes what was measured, where this look did that."""
+        units = world.host.units if world.host is not None else ()
+        instances = [one for unit in units for one in unit.instances]
+        cpu = {one.instance: one.cpu for one in instances if one.cpu is not None}
+        if cpu:
+            self._measured, self._cpu = now, cpu
+        held = {one.instance: one.memory or one.pss for one in instances}
+        self._memory |= {name: size for name, size in held.items() if size}
+
+    def _marked(self, world: World, now: float) -> _Mark | None:
+        memory, self._memory = self._memory, {}
+        if world.arms is None or world.host is None:
+            return None
+        counts = {one.unit: one for one in world.arms.arms}
+        return _Mark(now, world.arms.incarnation, counts, self._measured, self._cpu, memory)
+
+    def _keep(self, agents: tuple[str, ...], old: Delivered) -> None:
+        if old.requests.of and old.memory.count:  # others could not be compared by all metrics
+            self._before = [*self._before, (agents, old)][-SLICES_MOST:]
+
+    def _compared(self, state: RolloutState) -> tuple[tuple[str, ...], Delivered]:
+        """Whose work the next slice is about, and what stands in for their old version."""
+        if state.cohort or not self._before:
+            return state.compared or state.cohort or state.agents, Delivered()
         return self._before[len(self._slices) % len(self._before)]
 
 
@@ -94,42 +129,35 @@ def _target(state: RolloutState) -> float:
     return state.plan.validation
 
 
-def _marked(world: World, now: float) -> _Mark | None:
-    if world.arms is None or world.host is None:
-        return None
-    counts = {one.unit: one for one in world.arms.arms}
-    cpu = {
-        one.instance: one.cpu
-        for unit in world.host.units
-        for one in unit.instances
-        if one.cpu is not None
-    }
-    return _Mark(now, world.arms.incarnation, counts, cpu)
-
-
 def _troubles(world: World, *, llm: bool) -> tuple[Trouble, ...]:
     found = ((Trouble.LLM_DOWN, not llm), (Trouble.HOST_PRESSURE, world.short_of_memory))
     return tuple(trouble for trouble, there in found if there)
 
 
 def _slice(
-    state: RolloutState, world: World, marks: tuple[_Mark, _Mark], trouble: tuple[Trouble, ...]
+    state: RolloutState,
+    agents: Iterable[str],
+    world: World,
+    marks: tuple[_Mark, _Mark],
+    trouble: tuple[Trouble, ...],
 ) -> Slice:
     share = state.plan.canary / 100 if state.split else 1.0
-    agents = state.cohort or state.agents
-    units = world.units
-
-    def arm(which: Arm, weight: float) -> Delivered:
-        names = [unit_of(agent, which, state) for agent in agents]
-        parts = (_delivered(name, units.get(name), marks) for name in names)
-        whole = merged(parts)
-        seconds = marks[1].at - marks[0].at
-        return whole + Delivered(exposure=weight * seconds * len(names))
-
-    green, blue = arm(Arm.GREEN, share), arm(Arm.BASELINE, 1 - share)
+    green, blue = (
+        _together([unit_of(agent, arm, state) for agent in agents], world, marks, weight)
+        for arm, weight in ((Arm.GREEN, share), (Arm.BASELINE, 1 - share))
+    )
     if not green.tokens.mean and not blue.tokens.mean:  # who asks no model has none to compare
         green, blue = (replace(each, tokens=Moments()) for each in (green, blue))
     return Slice(green, blue, trouble)
+
+
+def _together(
+    names: Sequence[str], world: World, marks: tuple[_Mark, _Mark], weight: float
+) -> Delivered:
+    """What these units did, each with that share of an agent's work."""
+    units, seconds = world.units, marks[1].at - marks[0].at
+    whole = merged(_delivered(name, units.get(name), marks) for name in names)
+    return whole + Delivered(exposure=weight * seconds * len(names))
 
 
 def _delivered(name: str, unit: UnitStatus | None, marks: tuple[_Mark, _Mark]) -> Delivered:
@@ -141,7 +169,7 @@ def _delivered(name: str, unit: UnitStatus | None, marks: tuple[_Mark, _Mark]) -
         tasks=_tally(after.tasks, before.tasks, after.failed, before.failed),
         llm=_tally(after.llm, before.llm, after.llm_failed, before.llm_failed),
         tokens=_since(after.tokens, before.tokens),
-        memory=Moments.of(float(one.memory) for one in instances if one.memory),
+        memory=Moments.of(_held([one.instance for one in instances], marks[1])),
         cpu=Moments.of(_cores([one.instance for one in instances], marks)),
     )
 
@@ -167,9 +195,13 @@ def _since(after: tuple[int, float, float], before: tuple[int, float, float]) ->
     return Moments(count, mean, max(0.0, after[2] - before[2] - between))
 
 
+def _held(instances: Iterable[str], mark: _Mark) -> Iterable[float]:
+    return (float(mark.memory[name]) for name in instances if name in mark.memory)
+
+
 def _cores(instances: Iterable[str], marks: tuple[_Mark, _Mark]) -> Iterable[float]:
     before, after = marks
-    seconds = after.at - before.at
+    seconds = after.measured - before.measured
     for name in instances:
         if name in before.cpu and name in after.cpu and seconds > 0:
             yield max(0.0, after.cpu[name] - before.cpu[name]) / seconds

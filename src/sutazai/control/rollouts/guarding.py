@@ -4,38 +4,66 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from sutazai.control.rollouts.arms import unit_of
 from sutazai.control.rollouts.observing import World
 from sutazai.fleet.arms import ArmCounts
 from sutazai.fleet.rollout_criteria import RolloutCriteria
 from sutazai.fleet.rollouts import Arm, RolloutState
-from sutazai.fleet.status import Exit, UnitStatus
+from sutazai.fleet.status import Exit, HostStatus, InstanceStatus, UnitStatus
 from sutazai.gateway.stats import GatewayStats
 from sutazai.rollout.evidence.tallies import Tally
 from sutazai.rollout.guards import Cause, Sight, Signs, alarms
 from sutazai.rollout.machine import Tripped
 
 MINUTE = 60.0
+SECOND = 1.0
+ENOUGH = 12
+"""So much work of either version shows one that gets nothing done (`guards.RARE`)."""
+
+
+class _Counts(NamedTuple):
+    """What a unit did so far, as `ArmCounts` has it."""
+
+    requests: int = 0
+    errors: int = 0
+    tasks: int = 0
+    failed: int = 0
+    llm: int = 0
+    llm_failed: int = 0
+
+    @property
+    def answered(self) -> int:
+        return self.requests - self.errors
+
+    @property
+    def finished(self) -> int:
+        return self.tasks - self.failed
+
+
+_NOTHING = _Counts()
 
 
 @dataclass(frozen=True)
 class _Look:
-    """What was counted at one time, by unit; ``at`` in monotonic seconds."""
+    """What was counted at one time, by unit; ``at`` in monotonic seconds. ``restarts`` has those
+    that were started again."""
 
     at: float
     incarnation: str
-    counts: Mapping[str, ArmCounts]
+    counts: Mapping[str, _Counts]
     restarts: Mapping[str, int]
 
 
 class Guarding:
-    """Remembers a minute of looks."""
+    """Remembers a minute of looks, no more than one a second: a large fleet has much to count."""
 
     def __init__(self, criteria: RolloutCriteria) -> None:
         self._criteria = criteria
         self._looks: deque[_Look] = deque()
+        self._taken: dict[str, InstanceStatus] = {}  # as it was measured last, by instance
 
     def look(
         self, state: RolloutState, world: World, stats: GatewayStats | None, now: float
@@ -50,10 +78,11 @@ class Guarding:
         latest = _Look(
             now,
             world.arms.incarnation,
-            {one.unit: one for one in world.arms.arms},
-            {unit.name: unit.restarts for unit in world.host.units},
+            {one.unit: _counts(one) for one in world.arms.arms},
+            {unit.name: unit.restarts for unit in world.host.units if unit.restarts},
         )
         self._remember(latest)
+        self._measure(world.host)
         has_llm = any(one.available for one in stats.backends) or not stats.backends
         green, blue = self._signs(state, world, latest)
         sight = Sight(
@@ -66,47 +95,81 @@ class Guarding:
         looks = self._looks
         if looks and looks[-1].incarnation != latest.incarnation:
             looks.clear()
-        looks.append(latest)
+        if not looks or latest.at >= looks[-1].at + SECOND:
+            looks.append(latest)
         while looks[0].at < latest.at - MINUTE:
             looks.popleft()
+
+    def _measure(self, host: HostStatus) -> None:
+        """Not every look measures, and what was measured is so until the next one."""
+        instances = (one for unit in host.units for one in unit.instances)
+        if taken := {one.instance: one for one in instances if one.memory or one.pss}:
+            self._taken = taken
 
     def _signs(
         self, state: RolloutState, world: World, latest: _Look
     ) -> tuple[dict[str, Signs], dict[str, Signs]]:
-        """What green and the old version beside it did, by agent."""
+        """What green and the old version did, by agent."""
         units, first = world.units, self._looks[0]
-        old = Arm.BASELINE if state.split else Arm.BLUE
 
         def signs(agent: str, arm: Arm) -> Signs:
             name = unit_of(agent, arm, state)
-            return _signs(units.get(name), latest, first, name)
+            after, before = (look.counts.get(name, _NOTHING) for look in (latest, first))
+            if after.requests < before.requests:  # it was not watched for a while
+                before = _NOTHING
+            is_all = arm is not Arm.GREEN or not after.finished
+            work = _NOTHING if is_all else before
+            ended = latest.restarts.get(name, 0) - first.restarts.get(name, 0)
+            found = _signs(units.get(name), after, before, work=work, ended=ended)
+            return self._with_memory(found, units.get(name))
 
         watched = [agent for agent in state.agents if agent in state.green]
         green = {agent: signs(agent, Arm.GREEN) for agent in watched}
-        return green, {agent: signs(agent, old) for agent in watched}
+        old = {agent: _old(signs(agent, Arm.BLUE), signs(agent, Arm.BASELINE)) for agent in watched}
+        return green, old
+
+    def _with_memory(self, signs: Signs, unit: UnitStatus | None) -> Signs:
+        names = [one.instance for one in unit.instances] if unit is not None else []
+        taken = [self._taken[name] for name in names if name in self._taken]
+        full = [one.memory / one.limit for one in taken if one.memory and one.limit]
+        held = sum(one.memory or one.pss or 0 for one in taken)
+        return replace(signs, memory=max(full, default=0.0), memory_bytes=held)
 
 
-def _signs(unit: UnitStatus | None, latest: _Look, first: _Look, name: str) -> Signs:
-    after, before = (look.counts.get(name, ArmCounts(unit=name)) for look in (latest, first))
-    if after.requests < before.requests:  # it was not watched for a while
-        before = ArmCounts(unit=name)
-    bad = after.failed - before.failed
-    done = after.tasks - before.tasks
-    requests = Tally(after.requests - before.requests, after.errors - before.errors)
-    ended = latest.restarts.get(name, 0) - first.restarts.get(name, 0)
+def _old(own: Signs, fresh: Signs) -> Signs:
+    """Both are the old version. What fresh instances do at the same time tells more than what was
+    done before, as soon as it tells enough."""
+    both = own + fresh
+    if fresh.answered >= ENOUGH or (fresh.answered and not fresh.finished):
+        return replace(both, answered=fresh.answered, finished=fresh.finished)
+    return both
+
+
+def _counts(arm: ArmCounts) -> _Counts:
+    return _Counts(
+        requests=arm.requests,
+        errors=arm.errors,
+        tasks=arm.tasks,
+        failed=arm.failed,
+        llm=arm.llm,
+        llm_failed=arm.llm_failed,
+    )
+
+
+def _signs(
+    unit: UnitStatus | None, after: _Counts, before: _Counts, *, work: _Counts, ended: int
+) -> Signs:
+    """What lies between two looks; what it got done counts since ``work``."""
     out_of_memory = ended if unit is not None and _ran_out(unit.last_exit) else 0
     instances = unit.instances if unit is not None else ()
-    full = [one.memory / one.limit for one in instances if one.memory and one.limit]
     return Signs(
         crashes=ended - out_of_memory,
         out_of_memory=out_of_memory,
-        memory=max(full, default=0.0),
-        memory_bytes=sum(one.memory or 0 for one in instances),
         failed_checks=max((one.failures for one in instances), default=0),
-        requests=requests,
+        requests=Tally(after.requests - before.requests, after.errors - before.errors),
         llm=Tally(after.llm - before.llm, after.llm_failed - before.llm_failed),
-        answered=requests.of - requests.bad,
-        finished=done - bad,
+        answered=after.answered - work.answered,
+        finished=after.finished - work.finished,
     )
 
 

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Set
+from dataclasses import dataclass, replace
 
-from sutazai.control.rollouts.arms import Arms, ArmUnit, Side, runs_twice, unit_of
+from sutazai.control.rollouts.arms import (
+    Arms,
+    ArmUnit,
+    Side,
+    Takeover,
+    runs_twice,
+    unit_of,
+)
 from sutazai.fleet.arms import ArmsSeen
 from sutazai.fleet.rollouts import Arm, RolloutState
-from sutazai.fleet.spec import Agent
+from sutazai.fleet.spec import Agent, Temperature
 from sutazai.fleet.status import HostStatus, Level, State, UnitStatus
 from sutazai.rollout.machine import Copy, Health
 
@@ -64,14 +71,43 @@ def settled(state: RolloutState, world: World) -> frozenset[str]:
     return frozenset(agent for agent in state.agents if _is_settled(agent, units, world.versions))
 
 
-def kept(arms: Arms, state: RolloutState, world: World) -> Arms:
-    """``arms``, and green of agents that are settled for as long as the host still has it."""
-    units, present = dict(arms.units), world.units
-    for agent in settled(state, world):
-        green = unit_of(agent, Arm.GREEN, state)
-        if agent in state.green and green in present:
-            units[agent] = (*units[agent], ArmUnit(green, Side.NEW))
+def takeover(state: RolloutState, world: World) -> Takeover:
+    """How far own units have taken the new version on."""
+    units, well = world.units, settled(state, world)
+    begun = (
+        agent
+        for agent in state.agents
+        if agent in units and units[agent].version == world.versions.get(agent)
+    )
+    done = (agent for agent in well if unit_of(agent, Arm.GREEN, state) not in units)
+    return Takeover(frozenset(begun), well, frozenset(done))
+
+
+def kept(arms: Arms, state: RolloutState, world: World, turning: Set[str]) -> Arms:
+    """``arms`` while calls may still be on their way by doors of agents that are ``turning``: blue
+    that is to sleep stays awake, and green that is to end stays."""
+    units = dict(arms.units)
+    for agent in turning:
+        own, *others = arms.units[agent]
+        units[agent] = (_awake(own, world), *others, *_green(agent, others, state, world))
     return Arms(units, arms.doors)
+
+
+def _awake(own: ArmUnit, world: World) -> ArmUnit:
+    """Without standby where the host was not told of it yet."""
+    seen = world.units.get(own.name)
+    is_told = seen is None or seen.temperature is not Temperature.HOT
+    return own if is_told else replace(own, standby=False)
+
+
+def _green(
+    agent: str, wanted: Iterable[ArmUnit], state: RolloutState, world: World
+) -> Iterator[ArmUnit]:
+    """Green that is there and not wanted any more."""
+    name = unit_of(agent, Arm.GREEN, state)
+    present = agent in state.green and name in world.units
+    if present and all(one.name != name for one in wanted):
+        yield ArmUnit(name, Side.NEW)
 
 
 def copies(state: RolloutState, world: World) -> dict[tuple[str, Arm], Copy]:
@@ -85,8 +121,9 @@ def copies(state: RolloutState, world: World) -> dict[tuple[str, Arm], Copy]:
         twice = runs_twice(world.agents[agent])
         arms = _beside if twice else _in_place
         for arm, health in arms(agent, state, units, done):
-            busy = in_hand.get(unit_of(agent, arm, state), 0)
-            found[agent, arm] = Copy(health, busy)
+            name = unit_of(agent, arm, state)
+            awake = twice and name in units and bool(units[name].instances)
+            found[agent, arm] = Copy(health, in_hand.get(name, 0), awake)
     return found
 
 

@@ -21,8 +21,8 @@ from typing import IO, Self
 
 from sutazai.fleet.errors import BadPeer, DeadlineExceeded, SutazaiError, Unavailable
 from sutazai.fleet.rollout_criteria import RolloutCriteria
+from sutazai.fleet.rollout_findings import Judgement, unknown
 from sutazai.rollout.evidence.delivered import Evidence
-from sutazai.rollout.evidence.judgement import Judgement, unknown
 from sutazai.rollout.evidence.lines import ANSWER, QUESTION, Question
 
 COMMAND = (sys.executable, "-m", "sutazai.rollout.evidence")
@@ -30,6 +30,8 @@ ANSWERS_WITHIN = 30.0
 ENDS_WITHIN = 5.0
 LONGEST_ANSWER = 1024 * 1024
 TOLD = 500
+LESS_URGENT = 10
+"""Added to its niceness: what agents and the gateway do goes first."""
 _ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
@@ -127,6 +129,8 @@ class Judge:
             )
         except OSError as error:
             raise Unavailable(f"the judging process cannot start: {error}") from error
+        with contextlib.suppress(ProcessLookupError):  # it has ended already
+            os.setpriority(os.PRIO_PROCESS, self._process.pid, LESS_URGENT)
         return self._process
 
     def _gone(self, what: str) -> Unavailable:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from sutazai.fleet.rollout_criteria import Limits, RolloutCriteria
+from sutazai.fleet.rollout_findings import Metric
 from sutazai.rollout.evidence.clumps import clumping, clumping_of_one
 from sutazai.rollout.evidence.comparison import Comparison
 from sutazai.rollout.evidence.delivered import Delivered, Slice, merged
-from sutazai.rollout.evidence.judgement import Metric
 from sutazai.rollout.evidence.means import Means
 from sutazai.rollout.evidence.quantiles import SLOW, Quantiles
 from sutazai.rollout.evidence.shares import Rates, Sample, Shares
@@ -25,7 +25,8 @@ SLICES_LEAST = 8
 class Case:
     """One metric, ready to be judged; without ``comparison`` there is too little of it.
 
-    Limit and effect are on the comparison's scale. Green may have a share of failures up to
+    Limit and effect are on the comparison's scale, ``figures`` are both arms' on that of the metric
+    itself (`Finding`). Green may have a share of failures up to
     ``ceiling`` whatever blue has; both having ``common`` shows trouble that is not green's.
     """
 
@@ -35,6 +36,7 @@ class Case:
     limit: float
     effect: float
     comparison: Comparison | None
+    figures: tuple[float, float]
     ceiling: float = 0.0
     common: float = 1.0
 
@@ -97,7 +99,8 @@ class Stage:
             )
             comparison = Shares(_sample(green, clump), _sample(blue, clump), ceiling)
         effect = self._criteria.effects.share
-        return Case(metric, green.of, blue.of, limit, effect, comparison, ceiling, common)
+        figures = green.share, blue.share
+        return Case(metric, green.of, blue.of, limit, effect, comparison, figures, ceiling, common)
 
     def _latency(self) -> Case:
         green, blue = self._green.latency, self._blue.latency
@@ -106,7 +109,8 @@ class Stage:
         if self._enough(green.count, blue.count):
             clump = clumping(_slow(self._greens, green), _slow(self._blues, blue))
             comparison = Quantiles.of(green, blue, clump=clump)
-        return Case(Metric.LATENCY, green.count, blue.count, limit, effect, comparison)
+        figures = green.quantile(1 - SLOW), blue.quantile(1 - SLOW)
+        return Case(Metric.LATENCY, green.count, blue.count, limit, effect, comparison, figures)
 
     def _task_rate(self) -> Case:
         green, blue = (arm.tasks.of - arm.tasks.bad for arm in (self._green, self._blue))
@@ -118,7 +122,8 @@ class Stage:
         if min(offered) > 0 and self._enough(green + blue, green + blue):
             clump = clumping_of_one([_green_part(*each) for each in self._pairs()])
             comparison = Rates(green / clump, blue / clump, *offered)
-        return Case(Metric.TASK_RATE, green, blue, limit, effect, comparison)
+        figures = _per(green, offered[0]), _per(blue, offered[1])
+        return Case(Metric.TASK_RATE, green, blue, limit, effect, comparison, figures)
 
     def _pairs(self) -> Iterator[tuple[Delivered, Delivered]]:
         return zip(self._greens, self._blues, strict=True)
@@ -134,7 +139,12 @@ class Stage:
         if enough and blue.mean > 0 and _shared(*slices) >= SLICES_LEAST:
             trend = metric is Metric.MEMORY
             comparison = Means.of(*slices, expected=math.log(effect), trend=trend)
-        return Case(metric, green.count, blue.count, math.log(limit), math.log(effect), comparison)
+        sizes, bounds = (green.count, blue.count), (math.log(limit), math.log(effect))
+        return Case(metric, *sizes, *bounds, comparison, (green.mean, blue.mean))
+
+
+def _per(done: int, offered: float) -> float:
+    return done / offered if offered else 0.0
 
 
 def _shared(green: Sequence[Moments], blue: Sequence[Moments]) -> int:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, Self
 
-from sutazai.fleet.rollouts import Verdict
+from sutazai.fleet.rollout_findings import Verdict
 
 NINETEEN_OF_TWENTY = 1.645
 _STEPS = 14

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sutazai.fleet.rollout_criteria import RolloutCriteria
-from sutazai.fleet.rollouts import Verdict
+from sutazai.fleet.rollout_findings import Finding, Judgement, Metric, Verdict, unknown
 from sutazai.rollout.evidence import words
 from sutazai.rollout.evidence.cases import SLICES_LEAST, Case, Stage
 from sutazai.rollout.evidence.comparison import (
@@ -17,7 +17,6 @@ from sutazai.rollout.evidence.comparison import (
     verdict_of,
 )
 from sutazai.rollout.evidence.delivered import Evidence
-from sutazai.rollout.evidence.judgement import Finding, Judgement, Metric, unknown
 from sutazai.rollout.evidence.mixtures import above
 from sutazai.rollout.evidence.shares import Shares
 
@@ -92,6 +91,7 @@ def _finding(case: Case, levels: Levels) -> Finding:
         limit=shown(case.limit),
         effect=shown(case.effect),
         ceiling=case.ceiling,
+        figures=case.figures,
     )
     if comparison is None:
         return words.told(finding)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pydantic import TypeAdapter
 
 from sutazai.fleet.rollout_criteria import RolloutCriteria
+from sutazai.fleet.rollout_findings import Judgement
 from sutazai.rollout.evidence.delivered import Evidence
-from sutazai.rollout.evidence.judgement import Judgement
 
 
 @dataclass(frozen=True, slots=True)

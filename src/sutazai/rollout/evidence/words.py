@@ -6,9 +6,8 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from sutazai.fleet.rollouts import Verdict
+from sutazai.fleet.rollout_findings import Finding, Metric, Verdict
 from sutazai.rollout.evidence.delivered import Evidence
-from sutazai.rollout.evidence.judgement import Finding, Metric
 
 _NAMES = {
     Metric.ERRORS: ("failed requests", "requests"),

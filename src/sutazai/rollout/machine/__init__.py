@@ -17,6 +17,7 @@ from sutazai.rollout.machine.decisions import (
     Stop,
     TakeBackup,
 )
+from sutazai.rollout.machine.forward import WATCHED
 from sutazai.rollout.machine.observation import (
     Check,
     Copy,
@@ -55,4 +56,5 @@ __all__ = [
     "Stop",
     "TakeBackup",
     "MAX_STEP",
+    "WATCHED",
 ]

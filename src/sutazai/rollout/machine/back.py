@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 from sutazai.fleet.rollouts import Arm, RolloutState, Step
-from sutazai.rollout.machine.observation import Observation
+from sutazai.rollout.machine.observation import Health, Observation
 from sutazai.rollout.machine.steps import all_absent, confirmed, enter, left_running, reroute
 
 
@@ -28,7 +28,7 @@ def step_back(state: RolloutState, seen: Observation) -> RolloutState:
     state = _emptied(state, seen)
     if _is_back(state, seen):
         return _rolled_back(state, now=seen.now)
-    return _halted_or_not(state, now=seen.now)
+    return _halted_or_not(state, seen)
 
 
 def _is_alone(agent: str, seen: Observation) -> bool:
@@ -71,13 +71,19 @@ def _rolled_back(state: RolloutState, *, now: float) -> RolloutState:
     return enter(state, Step.ROLLED_BACK, text, now=now)
 
 
-def _halted_or_not(state: RolloutState, *, now: float) -> RolloutState:
-    """``elapsed`` goes on: being halted takes nothing from the time to drain."""
+def _halted_or_not(state: RolloutState, seen: Observation) -> RolloutState:
+    """``elapsed`` goes on: being halted takes nothing from the time to drain.
+
+    Blue that was asleep takes a moment to be there again, which is no reason to halt.
+    """
     waits = [agent for agent in state.alone if agent not in state.kept]
-    going_on = {"now": now, "elapsed": state.elapsed}
-    if waits and state.step is Step.ABORTING:
+    late = state.elapsed >= state.plan.start
+    rises = {one for one in waits if seen.copy(one, Arm.BLUE).health is Health.STARTING}
+    broken = [one for one in waits if late or one not in rises]
+    going_on = {"now": seen.now, "elapsed": state.elapsed}
+    if broken and state.step is Step.ABORTING:
         text = (
-            f"halted: the old version of {', '.join(waits)} is broken, and the other copy is kept"
+            f"halted: the old version of {', '.join(broken)} is broken, and the other copy is kept"
         )
         return enter(state, Step.HALTED, text, **going_on)
     if not waits and state.step is Step.HALTED:

@@ -11,7 +11,8 @@ no deadline does.
 
 from __future__ import annotations
 
-from sutazai.fleet.rollouts import GOES_BACK, Arm, RolloutState, Step, Verdict
+from sutazai.fleet.rollout_findings import Verdict
+from sutazai.fleet.rollouts import GOES_BACK, Arm, RolloutState, Step
 from sutazai.rollout.machine.back import abort, step_back
 from sutazai.rollout.machine.decisions import Decision
 from sutazai.rollout.machine.forward import JUDGED, WATCHED, open_window, step_forward
@@ -69,6 +70,8 @@ def _timed(state: RolloutState, seen: Observation) -> RolloutState:
     goes_back = state.step in GOES_BACK
     trouble = "" if goes_back else trouble_of(state, seen)
     changes: dict[str, object] = {"looked": seen.now, "trouble": trouble}
+    if seen.judged is not None and seen.judged.window == state.window:
+        changes["evidence"] = seen.judged.whole
     if trouble:
         changes["held"] = state.held + seconds
     elif state.step not in _WAITS and confirmed(state, seen):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import accumulate
 
-from sutazai.fleet.rollouts import Arm, NoTraffic, RolloutState, Step, Verdict
+from sutazai.fleet.rollout_findings import Verdict
+from sutazai.fleet.rollouts import Arm, NoTraffic, RolloutState, Step
 from sutazai.fleet.units import format_duration
 from sutazai.rollout.machine.back import abort
 from sutazai.rollout.machine.observation import Check, Judged, Observation
@@ -14,6 +16,7 @@ from sutazai.rollout.machine.steps import (
     enter,
     left_running,
     reroute,
+    room,
 )
 
 TRIES = 3
@@ -63,17 +66,10 @@ def passed(state: RolloutState, why: str, *, now: float) -> RolloutState:
 
 
 def begin_phase(state: RolloutState, text: str, *, now: float) -> RolloutState:
-    """Green, and a baseline of the same size, of the present cohort are to run."""
-    cohort = state.cohort
-    return enter(
-        state,
-        Step.BASELINE_UP,
-        f"{text}phase {_place(state)} begins with {len(cohort)} of {len(state.agents)} agents",
-        now=now,
-        green=tuple(dict.fromkeys((*state.green, *cohort))),
-        baseline=cohort if state.plan.canary < 100 else (),
-        tries=state.tries + 1,
-    )
+    """The present cohort is to move, a few agents at a time."""
+    size = f"{len(state.cohort)} of {len(state.agents)} agents"
+    text = f"{text}phase {_place(state)} begins with {size}"
+    return enter(state, Step.BASELINE_UP, text, now=now, tries=state.tries + 1)
 
 
 def _pending(state: RolloutState, seen: Observation) -> RolloutState:
@@ -90,19 +86,42 @@ def _pending(state: RolloutState, seen: Observation) -> RolloutState:
 
 
 def _baseline_up(state: RolloutState, seen: Observation) -> RolloutState:
+    """Wave by wave: a few agents start, are moved once they are well, and make room for others as
+    their blue falls asleep."""
+    wave = [one for one in state.cohort if one in state.green and one not in state.moved]
+    if not wave:
+        return _next_wave(state, seen)
+    beside = [one for one in wave if one in state.baseline]
     ill = {
         arm: [agent for agent in agents if not seen.healthy(agent, arm)]
-        for arm, agents in ((Arm.GREEN, state.cohort), (Arm.BASELINE, state.baseline))
+        for arm, agents in ((Arm.GREEN, wave), (Arm.BASELINE, beside))
     }
     if not any(ill.values()):
-        moved = (*state.moved, *state.cohort)
-        shifted = reroute(state, moved=moved, split=bool(state.baseline))
-        return enter(shifted, Step.SHIFT, "green and baseline are healthy", now=seen.now)
+        return reroute(state, moved=(*state.moved, *wave), split=bool(state.baseline))
     if state.elapsed >= state.plan.start:
         who = "; ".join(f"{arm} of {', '.join(names)}" for arm, names in ill.items() if names)
         took = format_duration(state.plan.start)
         return abort(state, f"not healthy within {took}: {who}", now=seen.now)
     return state
+
+
+def _next_wave(state: RolloutState, seen: Observation) -> RolloutState:
+    """Green of as many agents as there is room for, those that are compared first, with a baseline
+    each: the others move while these are in use already."""
+    others = (one for one in state.cohort if one not in state.compared)
+    waiting = [one for one in (*state.compared, *others) if one not in state.moved]
+    if not waiting:
+        return enter(state, Step.SHIFT, "green and baseline are healthy", now=seen.now)
+    if not confirmed(state, seen):
+        return state
+    costs = accumulate(2 if one in state.compared else 1 for one in waiting)
+    left = room(state, seen)
+    wave = [one for one, cost in zip(waiting, costs, strict=True) if cost <= left]
+    if not wave:
+        return state
+    baseline = (*state.baseline, *(one for one in wave if one in state.compared))
+    started = {"green": (*state.green, *wave), "baseline": baseline}
+    return state.model_copy(update={**started, "elapsed": 0.0})
 
 
 def _shift(state: RolloutState, seen: Observation) -> RolloutState:
@@ -189,17 +208,17 @@ _COURSE: dict[Step, Callable[[RolloutState, Observation], RolloutState]] = {
 
 
 def _fallen_baselines(state: RolloutState, seen: Observation) -> list[str]:
-    return [agent for agent in state.baseline if seen.fallen(agent, Arm.BASELINE)]
+    in_use = [agent for agent in state.baseline if agent in state.moved]
+    return [agent for agent in in_use if seen.fallen(agent, Arm.BASELINE)]
 
 
 def _again(state: RolloutState, seen: Observation) -> RolloutState:
-    """Without its baseline a cohort cannot be measured: it goes back to blue, and begins anew."""
+    """Without their baseline agents cannot be compared: they go back to blue, and begin anew."""
     who = ", ".join(_fallen_baselines(state, seen))
     if state.tries >= TRIES:
         text = f"the baseline of {who} broke {TRIES} times: the old version does not last either"
         return abort(state, text, now=seen.now)
-    cohort = set(state.cohort)
-    back = reroute(state, moved=tuple(one for one in state.moved if one not in cohort))
+    back = reroute(state, moved=tuple(one for one in state.moved if one not in state.compared))
     back = back.model_copy(update={"was": None})
     anew = begin_phase(back, f"the baseline of {who} broke; ", now=seen.now)
     return pause(anew, "still paused", now=seen.now) if state.step is Step.PAUSED else anew

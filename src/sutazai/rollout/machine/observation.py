@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from sutazai.fleet.rollouts import Arm, Verdict
+from sutazai.fleet.rollout_findings import Judgement, Verdict
+from sutazai.fleet.rollouts import Arm
 
 
 class Health(StrEnum):
@@ -33,10 +34,12 @@ class Check(StrEnum):
 
 @dataclass(frozen=True)
 class Copy:
-    """One arm of an agent; ``in_hand`` counts calls, tasks and messages that it has begun."""
+    """One arm of an agent; ``in_hand`` counts calls, tasks and messages that it has begun, and one
+    that is ``awake`` takes memory."""
 
     health: Health = Health.UNKNOWN
     in_hand: int = 0
+    awake: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,12 +72,13 @@ class Tripped:
 
 @dataclass(frozen=True, kw_only=True)
 class Judged:
-    """A verdict on what was seen in the first ``seconds`` of a window."""
+    """What evidence says of the first ``seconds`` of a window; ``whole`` is all that it says."""
 
     window: int
     verdict: Verdict
     seconds: float
     words: str = ""
+    whole: Judgement | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -43,7 +43,7 @@ def confirmed(state: RolloutState, seen: Observation) -> bool:
 def weights_of(state: RolloutState) -> dict[str, Mapping[Arm, float]]:
     """For every agent the share of its new work that each arm gets; they add up to 1."""
     moved = set(state.moved)
-    measured = set(state.cohort) if state.split else set()
+    measured = set(state.compared) if state.split else set()
     green = state.plan.canary / 100
     return {
         agent: {
@@ -98,6 +98,21 @@ def left_running(
         for agent in agents
         if not (drained(state, seen, agent, arm) and may_stop(state, seen, agent, arm))
     )
+
+
+def room(state: RolloutState, seen: Observation) -> int:
+    """How many more copies may be awake beside those that serve.
+
+    Blue that does not end its work in the time that it has for that counts no more.
+    """
+    late, moved = state.elapsed >= state.plan.drain, {*state.moved}
+    taken = (
+        seen.copy(agent, arm).awake
+        for agent in state.agents
+        for arm in ((Arm.BASELINE, Arm.BLUE) if agent in moved else (Arm.BASELINE, Arm.GREEN))
+        if not (late and arm is Arm.BLUE)
+    )
+    return state.beside - sum(taken)
 
 
 def all_absent(seen: Observation, agents: tuple[str, ...], arm: Arm) -> bool:

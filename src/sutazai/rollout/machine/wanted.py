@@ -62,9 +62,9 @@ def _ensured(state: RolloutState, seen: Observation) -> Iterator[Decision]:
 
 def _may_route(state: RolloutState, seen: Observation) -> bool:
     """On the way forward nobody is sent where nobody is well; the way back is always open."""
+    shared = set(state.compared) & set(state.moved) if state.split else set()
     return state.step in GOES_BACK or (
-        seen.all_healthy(state.moved, Arm.GREEN)
-        and (not state.split or seen.all_healthy(state.cohort, Arm.BASELINE))
+        seen.all_healthy(state.moved, Arm.GREEN) and seen.all_healthy(shared, Arm.BASELINE)
     )
 
 
@@ -107,7 +107,7 @@ def _stopped(state: RolloutState, seen: Observation) -> Iterator[Decision]:
 def _asked(state: RolloutState) -> AskVerdict:
     return AskVerdict(
         window=state.window,
-        cohort=state.cohort or state.agents,
+        cohort=state.compared or state.cohort or state.agents,
         split=state.split,
         since=state.opened,
         seconds=state.elapsed,

@@ -18,7 +18,7 @@ def _what(state: RolloutState) -> str:
     done = f"{format_duration(state.elapsed)} of {format_duration(_takes(state))}"
     told = {
         Step.PENDING: f"waits for backends, baselines, a backup and a rehearsed way back: {done}",
-        Step.BASELINE_UP: f"{_phase(state)}: waits for green and baseline to be healthy: {done}",
+        Step.BASELINE_UP: f"{_phase(state)}: moves, a few agents at a time: {done}",
         Step.SHIFT: f"{_phase(state)}: waits for the gateway to confirm the new weights",
         Step.WARM: f"{_phase(state)}: lets the new version warm up: {done}",
         Step.MEASURE: f"{_phase(state)}: compares both versions: {done}",

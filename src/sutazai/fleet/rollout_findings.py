@@ -1,11 +1,22 @@
-"""What can be said from evidence. Pure; shapes only."""
+"""What evidence says of a new version, metric by metric."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sutazai.fleet.rollouts import Verdict
+from sutazai.fleet.units import format_duration, format_size
+
+HOUR = 3600.0
+
+
+class Verdict(StrEnum):
+    """What evidence says of the new version. Without data it is inconclusive, never a pass."""
+
+    PASS = "pass"  # noqa: S105 (no password)
+    FAIL = "fail"
+    INCONCLUSIVE = "inconclusive"
 
 
 class Metric(StrEnum):
@@ -32,6 +43,8 @@ class Finding:
     Attributes:
         green: size of the new version's sample.
         blue: size of the old one's.
+        figures: the metric itself in the new version and in the old one: a share of failures,
+            seconds, tasks done by an agent a second, tokens a task, bytes, or cores.
         estimate: the effect as it was seen.
         at_least: the effect is not better than this, however often one looked; a failure is this
             being beyond ``limit``.
@@ -51,6 +64,7 @@ class Finding:
     limit: float
     effect: float
     ceiling: float
+    figures: tuple[float, float]
     text: str = ""
     estimate: float | None = None
     at_least: float | None = None
@@ -74,3 +88,25 @@ class Judgement:
 def unknown(reason: str) -> Judgement:
     """Nothing can be said."""
     return Judgement(Verdict.INCONCLUSIVE, reason)
+
+
+def _failures(figure: float) -> str:
+    return f"{figure:.2%} fail"
+
+
+_TEXTS: dict[Metric, Callable[[float], str]] = {
+    Metric.ERRORS: _failures,
+    Metric.TASKS: _failures,
+    Metric.TOOLS: _failures,
+    Metric.LLM: _failures,
+    Metric.LATENCY: format_duration,
+    Metric.TASK_RATE: lambda figure: f"{figure * HOUR:,.3g} an hour",
+    Metric.TOKENS: lambda figure: f"{figure:,.0f} a task",
+    Metric.MEMORY: format_size,
+    Metric.CPU: lambda figure: f"{figure * 100:.3g} % of a core",
+}
+
+
+def figure_text(metric: Metric, figure: float) -> str:
+    """One of `Finding.figures` with its unit."""
+    return _TEXTS[metric](figure)
