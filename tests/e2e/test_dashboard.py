@@ -19,7 +19,7 @@ from tests.web.browser import PATIENCE, look_over, needs_browser, running_browse
 
 PATHS = (
     *("/", "/agents", "/agents/echo", "/gateway", "/work", "/work/schedules", "/work/dead"),
-    *("/rollouts", "/revisions", "/alerts", "/events"),
+    *("/rollouts", "/revisions", "/drift", "/alerts", "/events"),
 )
 
 pytestmark = needs_browser
@@ -49,6 +49,15 @@ def page(visit: BrowserContext, small_fleet: Fleet) -> Page:
     page.goto(small_fleet.must("dashboard").strip())
     expect(page.get_by_role("heading", name="Overview")).to_be_visible()
     return page
+
+
+def give(fleet: Fleet, agent: str, text: str, **more: object) -> str:
+    """The id of a task that was given to an agent."""
+    headers = {"authorization": f"Bearer {fleet.token}"}
+    asked = {"agent": agent, "input": text, "ttl": None, **more}
+    answer = httpx.post(f"{fleet.control}/api/v1/tasks", json=asked, headers=headers, timeout=30)
+    assert answer.is_success, answer.text
+    return str(answer.json()["id"])
 
 
 def test_a_stranger_sees_nothing_but_the_login(visit: BrowserContext, address: str) -> None:
@@ -154,6 +163,121 @@ def test_a_run_is_seen_step_by_step(page: Page, address: str, small_fleet: Fleet
     expect(page.locator("main .state").first).to_have_text("cancelled")
 
 
+def test_a_task_is_followed_while_it_goes_on_and_is_cancelled(
+    page: Page, address: str, small_fleet: Fleet
+) -> None:
+    task = give(small_fleet, "trouble", "hang")
+    page.goto(f"{address}/work")
+    page.get_by_role("link", name=task).click()
+    expect(page.get_by_role("heading", name=f"Task {task}")).to_be_visible()
+    state = page.locator("main .state").first
+    expect(state).to_have_text("running")
+    expect(page.get_by_text("It is being worked on.")).to_be_visible()
+    expect(page.get_by_role("link", name="trouble").first).to_be_visible()
+
+    trace = page.get_by_role("region", name="Where its time went")
+    attempt = trace.get_by_role("row").filter(has_text="attempt 1 by trouble")
+    expect(attempt).to_contain_text("so far")
+    trace.focus()
+    earlier = attempt.inner_text()
+    expect(attempt).not_to_have_text(earlier, use_inner_text=True)
+    expect(trace).to_be_focused()  # what is drawn anew takes nobody's place away
+    look_over(page, "task-running")
+
+    page.get_by_role("button", name=f"Cancel {task}").click()
+    page.get_by_role("button", name="Cancel the task").click()
+    expect(state).to_have_text("cancelled")
+    expect(page.get_by_text("somebody cancelled it").first).to_be_visible()
+    expect(trace).not_to_contain_text("so far")
+    page.get_by_role("button", name=f"Retry {task}").click()
+    expect(state).to_have_text("running")
+    page.get_by_role("button", name=f"Cancel {task}").click()
+    page.get_by_role("button", name="Cancel the task").click()
+    expect(state).to_have_text("cancelled")
+
+
+def test_a_task_that_failed_tells_why_and_is_replayed(
+    page: Page, address: str, small_fleet: Fleet
+) -> None:
+    task = give(small_fleet, "trouble", "raise", retries=1, backoff=0)
+    page.goto(f"{address}/tasks/{task}")
+    state = page.locator("main .state").first
+    expect(state).to_have_text("failed")
+    expect(page.get_by_text("It failed, and is not tried again")).to_be_visible()
+    attempts = page.get_by_role("region", name="attempt and more").get_by_role("row")
+    expect(attempts).to_have_count(3)
+    page.get_by_text("its last log lines").first.click()
+    expect(page.get_by_role("region", name="last log lines").first).to_contain_text(
+        "about to raise"
+    )
+    look_over(page, "task-failed")
+
+    page.goto(f"{address}/work/dead")
+    page.get_by_role("link", name=task).click()
+    page.get_by_role("button", name=f"Replay {task}").click()
+    expect(page.get_by_text("in the queue again")).to_be_visible()
+    expect(page.get_by_text("Nobody has begun to work on it.")).to_be_hidden()
+    expect(state).to_have_text("failed")
+
+
+def test_the_calls_to_models_of_a_task_are_drawn(
+    page: Page, address: str, small_fleet: Fleet
+) -> None:
+    task = give(small_fleet, "planner", "<script>alert(1)</script> " + "Say hello. " * 100)
+    page.goto(f"{address}/tasks/{task}")
+    expect(page.locator("main .state").first).to_have_text("done")
+
+    trace = page.get_by_role("region", name="Where its time went")
+    call = trace.get_by_role("row").filter(has_text="planner asks").first
+    expect(call).to_contain_text("tokens")
+    expect(call.get_by_role("rowheader")).to_be_visible()
+    expect(call.locator(".span")).to_be_visible()
+    expect(trace.get_by_role("row").filter(has_text="to the first token").first).to_be_visible()
+    folded = page.get_by_role("region", name="input")
+    expect(folded).to_be_hidden()
+    page.get_by_text("input, 1,1").click()
+    expect(folded).to_contain_text("<script>alert(1)</script> Say hello.")
+    look_over(page, "task-done")
+
+
+def test_tasks_are_found_by_agent_and_state(page: Page, address: str, small_fleet: Fleet) -> None:
+    well, badly = give(small_fleet, "echo", "hello"), give(small_fleet, "trouble", "raise")
+    page.goto(f"{address}/work")
+    expect(page.get_by_role("link", name=well)).to_be_visible()
+    expect(page.get_by_role("link", name=badly)).to_be_visible()
+
+    page.get_by_label("Only in state").click()
+    page.get_by_role("option", name="failed").click()
+    expect(page.get_by_role("link", name=well)).to_be_hidden()
+    expect(page.get_by_role("link", name=badly)).to_be_visible()
+    page.get_by_label("Only of agent").fill("echo")
+    expect(page.get_by_role("link", name=badly)).to_be_hidden()
+
+
+def test_a_task_that_never_was_is_told(page: Page, address: str) -> None:
+    page.goto(f"{address}/tasks/none")
+
+    expect(page.locator("main p.notice")).to_contain_text("none")
+
+
+def test_drift_is_seen_and_goes_away_again(page: Page, address: str, small_fleet: Fleet) -> None:
+    assert small_fleet.file is not None
+    code = small_fleet.file.parent / "echo_agent.py"
+    accepted = code.read_text()
+    page.goto(f"{address}/drift")
+    expect(page.get_by_role("heading", name="Everything runs as it is declared")).to_be_visible()
+    code.write_text(f"{accepted}\n# not what was accepted\n")
+    try:
+        found = page.get_by_role("heading", name="code: agents' files on disk")
+        expect(found).to_be_visible()
+        expect(page.get_by_role("heading", name="facts are not as declared")).to_be_visible()
+        look_over(page, "drift-found")
+    finally:
+        code.write_text(accepted)
+    expect(page.get_by_role("heading", name="Everything runs as it is declared")).to_be_visible()
+
+
+@pytest.mark.soak
 def test_memory_and_cpu_of_an_agent_are_drawn(page: Page, address: str) -> None:
     page.goto(f"{address}/agents/echo")
 

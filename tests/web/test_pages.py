@@ -10,13 +10,25 @@ from sutazai.fleet.desired import Kind
 from sutazai.fleet.drift import DriftFinding, DriftKind, DriftReport
 from sutazai.fleet.errors import BadInput
 from sutazai.fleet.revisions import Difference, Effect, FieldChange, RevisionInfo, UnitChange
+from sutazai.fleet.rollout_findings import Finding, Judgement, Metric, Verdict
 from sutazai.fleet.rollouts import Moment, RolloutPlan, RolloutState, RolloutView, Stage, Step
 from sutazai.fleet.scheduling import Schedule, ScheduledTask, ScheduleState, ScheduleStatus
 from sutazai.fleet.work import Artifact, Run, StepStatus, Task, WorkState
 from sutazai.web.look.chart import Line, chart
+from sutazai.web.look.evidence import FIGURES, evidence_html
 from sutazai.web.look.flow import flow
 from sutazai.web.look.verdict import verdict
-from sutazai.web.pages import alerts, dead, gateway, revisions, rollouts, run, schedules, work
+from sutazai.web.pages import (
+    alerts,
+    dead,
+    drift,
+    gateway,
+    revisions,
+    rollouts,
+    run,
+    schedules,
+    work,
+)
 from sutazai.web.pages.approvals import approvals_html
 from tests.web.tags import Tags
 from tests.web.test_look import agent, fleet
@@ -86,6 +98,18 @@ def alert(severity: Severity = Severity.CRITICAL, *, muted: str = "") -> Alert:
     )
 
 
+def finding(kind: DriftKind = DriftKind.PORT, *, healed: float | None = None) -> DriftFinding:
+    return DriftFinding(
+        kind=kind,
+        unit=HOSTILE,
+        what=HOSTILE,
+        expected=HOSTILE,
+        seen=HOSTILE,
+        since=0.0,
+        healed=healed,
+    )
+
+
 def test_hostile_texts_make_no_elements() -> None:
     status = fleet(agent(HOSTILE, reason=HOSTILE), problems=(HOSTILE,))
     one, task = (
@@ -101,9 +125,7 @@ def test_hostile_texts_make_no_elements() -> None:
     info = RevisionInfo(number=2, fleet=HOSTILE, author=HOSTILE, at=0.0, reason=HOSTILE)
     change = FieldChange(path=HOSTILE, before=HOSTILE, after=[HOSTILE])
     unit = UnitChange(name=HOSTILE, kind=Kind.AGENT, effect=Effect.MOVED, fields=(change,))
-    drift = DriftFinding(
-        kind=DriftKind.PORT, unit=HOSTILE, what=HOSTILE, expected=HOSTILE, seen=HOSTILE, since=0.0
-    )
+    found = finding(healed=1.0)
     silence = Silence(
         id=HOSTILE, since=0.0, matchers={"agent": HOSTILE}, until=1.0, by=HOSTILE, why=HOSTILE
     )
@@ -120,10 +142,12 @@ def test_hostile_texts_make_no_elements() -> None:
         alerts.silences_html([silence]),
         approvals_html([one]),
         dead.dead_html([task]),
+        drift.found_html(DriftReport(at=1.0, findings=(found,))),
+        drift.found_html(DriftReport(at=1.0, healed=(found,))),
+        drift.found_html(DriftReport(at=1.0, unchecked=(HOSTILE,))),
         flow(one.steps),
         gateway.gateway_html({**stats, "oldest_wait": 0.0}, queue, [], []),
         revisions.difference_html(Difference(before=1, after=2, units=(unit,), settings=(change,))),
-        revisions.drift_html(DriftReport(at=0.0, findings=(drift,), unchecked=(HOSTILE,))),
         revisions.history_html([info]),
         rollouts.body_html(rollout().state),
         rollouts.head_html(rollout()),
@@ -138,7 +162,8 @@ def test_hostile_texts_make_no_elements() -> None:
                 )
             ]
         ),
-        work.work_html([one], [task]),
+        work.runs_html([one]),
+        work.tasks_html([task]),
     ):
         assert "script" not in Tags(shown).names
         assert any("<script>" in text for text in Tags(shown).texts)
@@ -169,6 +194,60 @@ def test_both_versions_stand_side_by_side() -> None:
     assert "green 50 %, baseline 50 %" in shown
     assert 'data-do="pause"' in rollouts.buttons_html(rollout())
     assert 'data-do="resume"' in rollouts.buttons_html(rollout(Step.PAUSED, Step.MEASURE))
+
+
+def test_drift_is_told_kind_by_kind() -> None:
+    counts = {DriftKind.PORT: 30, DriftKind.VERSION: 10}
+    report = DriftReport(at=1.0, score=0.025, checked=40, by_kind=counts, findings=(finding(),))
+
+    score, found = drift.score_html(report), drift.found_html(report)
+
+    assert "1 of 40 facts are not as declared" in score
+    assert "2.5%" in score
+    assert "port: who listens on the fleet" in found
+    assert "version: what the host runs" not in found
+    assert found.count("not looked at<") == len(DriftKind) - len(counts)
+
+
+def test_without_drift_everything_is_as_declared() -> None:
+    assert "Everything runs as it is declared" in drift.score_html(DriftReport(at=1.0, checked=4))
+    assert "Nothing was looked at yet" in drift.score_html(DriftReport(at=0.0))
+    assert "verdict bad" in drift.score_html(
+        DriftReport(at=1.0, score=0.5, checked=2, findings=(finding(),))
+    )
+
+
+def judged(metric: Metric, verdict: Verdict = Verdict.PASS) -> Finding:
+    return Finding(
+        metric=metric,
+        verdict=verdict,
+        unit="ratio",
+        green=1_200,
+        blue=1_100,
+        limit=1.5,
+        effect=2.0,
+        ceiling=0.0,
+        figures=(0.25, 0.5),
+        text=HOSTILE,
+    )
+
+
+def test_evidence_stands_side_by_side_with_its_verdict_in_words() -> None:
+    findings = (judged(Metric.LATENCY, Verdict.FAIL), judged(Metric.ERRORS))
+    said = Judgement(Verdict.FAIL, HOSTILE, findings, (Metric.TOOLS,))
+    shown = evidence_html(said)
+    told = " | ".join(Tags(shown).texts)
+
+    assert "script" not in Tags(shown).names
+    assert "latency | fail | 250ms | 500ms | 1,200 / 1,100 | <script>" in told
+    assert "errors | pass | 25.00% fail | 50.00% fail" in told
+    assert "Neither version had any: tools." in told
+    assert "Nothing was judged yet" in evidence_html(None)
+
+
+@pytest.mark.parametrize("metric", list(Metric))
+def test_every_metric_is_written_with_its_unit(metric: Metric) -> None:
+    assert any(letter.isalpha() for letter in FIGURES[metric](0.25))
 
 
 def test_a_chart_has_gaps_where_nothing_was_measured() -> None:

@@ -43,6 +43,7 @@ def test_a_rollout_is_followed_held_and_taken_back(
     state = page.locator("main .state").first
     expect(state).to_have_text("measure")
     expect(page.get_by_text("green 50 %, baseline 50 %")).to_be_visible()
+    expect(page.get_by_role("heading", name="What the evidence says")).to_be_visible()
 
     page.get_by_role("button", name="Pause 1").click()
     expect(state).to_have_text("paused")

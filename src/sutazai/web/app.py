@@ -22,6 +22,7 @@ from sutazai.web.pages import (
     agents,
     alerts,
     dead,
+    drift,
     events,
     gateway,
     overview,
@@ -29,6 +30,7 @@ from sutazai.web.pages import (
     rollouts,
     run,
     schedules,
+    task,
     work,
 )
 from sutazai.web.pages.artifacts import downloads
@@ -46,7 +48,9 @@ def make_app(control: Control, *, token: str, fleet: str, host: str, port: int) 
     feed = Feed(control)
     for module in (overview, agents, events):
         module.install(feed)
-    for page in (agent, alerts, dead, gateway, revisions, rollouts, run, schedules, work):
+    for page in (agent, alerts, dead, drift, gateway, revisions, rollouts, run, schedules):
+        page.install(feed, control)
+    for page in (task, work):
         page.install(feed, control)
     app.include_router(downloads(control))
     ui.run_with(

@@ -23,13 +23,15 @@ PAGES = (
     ("/work", "Work"),
     ("/rollouts", "Rollouts"),
     ("/revisions", "Revisions"),
+    ("/drift", "Drift"),
     ("/alerts", "Alerts"),
     ("/events", "Events"),
 )
 EVERY = 1.0
 """Seconds between two updates of an open page."""
 
-Show = Callable[[View], Awaitable[None] | None]
+Show = Callable[[View], None]
+Ask = Callable[[], Awaitable[None]]
 
 
 @cache
@@ -72,15 +74,18 @@ def page(title: str, here: str, feed: Feed) -> Iterator[Updates]:
         notice.set_visibility(False)
         updates.show(lambda view: _tell(notice, view))
         yield updates
-    ui.timer(EVERY, updates.update)
+    ui.timer(EVERY, updates.look)
+    ui.timer(EVERY, updates.renew)
 
 
 class Updates:
-    """Calls what a page shows with each new look at the fleet."""
+    """Keeps a page up to date: with each new look at the fleet, and with what else it asks of
+    control. Neither waits for the other, so that a silent control is told at once."""
 
     def __init__(self, feed: Feed) -> None:
         self._feed = feed
         self._shows: list[Show] = []
+        self._asks: list[Ask] = []
 
     def show(self, show: Show) -> None:
         """``show`` is called with each new view."""
@@ -106,7 +111,7 @@ class Updates:
         about to press, is not drawn anew with what often does."""
         looks = count()
 
-        async def show(_view: View) -> None:
+        async def ask() -> None:
             if next(looks) % every:
                 return
             try:
@@ -115,14 +120,18 @@ class Updates:
             except SutazaiError as error:
                 places[0].set_content(f'<p class="notice">{html.escape(error.message)}</p>')
 
-        self.show(show)
+        self._asks.append(ask)
 
-    async def update(self) -> None:
+    async def look(self) -> None:
         """Looks, and shows what there is."""
         view = await self._feed.look()
         for show in self._shows:
-            if (more := show(view)) is not None:
-                await more
+            show(view)
+
+    async def renew(self) -> None:
+        """Asks control, one question after the other, and shows what it answers."""
+        for ask in self._asks:
+            await ask()
 
 
 def _tell(notice: ui.label, view: View) -> None:

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from html import escape
+from typing import Any
 from urllib.parse import quote
 
 from sutazai.fleet.status import Event, State
 from sutazai.fleet.work import Task
-from sutazai.web.look.words import clock, colour
+from sutazai.web.look.words import clock, colour, readable
+
+LONG = 1_000
+"""Characters from which a value is folded."""
+MOST = 100_000
+"""Characters of a value that are shown."""
 
 
 def figure(value: str, what: str, *, meter: float | None = None, tone: str = "") -> str:
@@ -52,9 +58,30 @@ def run_link(run_id: str) -> str:
     return f'<a href="/work/runs/{quote(run_id, safe="")}">{escape(run_id)}</a>'
 
 
+def task_link(task_id: str) -> str:
+    """The way to a task's page."""
+    return f'<a href="/tasks/{quote(task_id, safe="")}">{escape(task_id)}</a>'
+
+
 def task_doer(task: Task) -> str:
     """Who does a task, or may do it."""
     return agent_link(task.agent) if task.agent else escape(task.capability or task.group or "")
+
+
+def value(shown: Any, name: str) -> str:
+    """A text or any JSON value, folded under its ``name`` where it is long."""
+    text = readable(shown)
+    cut = "" if len(text) <= MOST else f"\n… (the first {MOST:,} of {len(text):,} characters)"
+    body = lines(text[:MOST] + cut, name)
+    if len(text) <= LONG:
+        return body
+    return f"<details><summary>{escape(name)}, {len(text):,} characters</summary>{body}</details>"
+
+
+def lines(text: str, name: str) -> str:
+    """What an agent wrote, as it wrote it."""
+    region = f'tabindex="0" role="region" aria-label="{escape(name)}"'
+    return f'<pre class="log" {region}>{escape(text)}</pre>'
 
 
 def events(shown: Iterable[Event]) -> str:

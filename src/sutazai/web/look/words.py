@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
+from typing import Any
 
 from sutazai.fleet.alerting import Severity
 from sutazai.fleet.status import State
@@ -56,3 +58,8 @@ def clock(at: float) -> str:
 def took(began: float | None, ended: float | None) -> str:
     """How long something took that has ended."""
     return format_duration(ended - began) if began is not None and ended is not None else ""
+
+
+def readable(value: Any) -> str:
+    """A text as it is, any other JSON value indented."""
+    return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)

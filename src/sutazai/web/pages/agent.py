@@ -19,7 +19,7 @@ from sutazai.fleet.units import format_duration, format_size
 from sutazai.web.feed import Feed
 from sutazai.web.look import pieces
 from sutazai.web.look.page import page
-from sutazai.web.look.words import clock
+from sutazai.web.look.words import clock, readable
 from sutazai.web.pages.measured import measured
 
 LINES = 200
@@ -70,12 +70,11 @@ def head_of(found: dict[str, Any]) -> str:
 def body_of(found: dict[str, Any]) -> str:
     """What happened to it, its last calls to models, and how it is declared."""
     events = [Event.model_validate(event) for event in found["events"]]
-    spec = json.dumps(found["spec"], indent=2, ensure_ascii=False)
     return (
         f'<div class="grid"><div class="panel"><h2>What happened</h2>{pieces.events(events)}</div>'
         f'<div class="panel"><h2>Last calls to models</h2>{_calls(found["calls"])}</div>'
         f'<details class="panel"><summary>As declared, at revision {found["revision"]}</summary>'
-        f'<pre class="log">{escape(spec)}</pre></details></div>'
+        f'<pre class="log">{escape(readable(found["spec"]))}</pre></details></div>'
     )
 
 
@@ -158,15 +157,11 @@ async def _ask(control: Control, name: str, question: str, answer: ui.label) -> 
                 said += data["text"]
                 answer.set_text(said)
             elif event.event == "result":
-                answer.set_text(_text(data["output"]))
+                answer.set_text(readable(data["output"]))
             elif event.event == "error":
                 raise from_dict(data)
     except SutazaiError as error:
         answer.set_text(f"{said}\n\n{error.message}. {error.hint or ''}".strip())
-
-
-def _text(output: Any) -> str:
-    return output if isinstance(output, str) else json.dumps(output, indent=2, ensure_ascii=False)
 
 
 async def _follow(control: Control, name: str, log: ui.html) -> None:

@@ -76,7 +76,7 @@ def dead_html(tasks: Sequence[Task]) -> str:
     """Each with why it is dead, its attempts, and the way back into the queue."""
     rows = [
         (
-            f"{escape(task.id)}<br>{pieces.word(task.state, WORK[task.state])}",
+            f"{pieces.task_link(task.id)}<br>{pieces.word(task.state, WORK[task.state])}",
             pieces.task_doer(task),
             _why(task),
             str(task.attempt),

@@ -1,5 +1,4 @@
-"""Revisions: what was accepted, what lies between two of them, going back to one, and what has
-drifted from the one in force."""
+"""Revisions: what was accepted, what lies between two of them, and going back to one."""
 
 from __future__ import annotations
 
@@ -11,7 +10,6 @@ from typing import Any
 from nicegui import ui
 
 from sutazai.client import Control
-from sutazai.fleet.drift import DriftReport
 from sutazai.fleet.revisions import Difference, Effect, FieldChange, FleetPlan, RevisionInfo
 from sutazai.fleet.units import format_size
 from sutazai.web.feed import Feed
@@ -22,8 +20,6 @@ from sutazai.web.look.words import clock
 
 ACCEPTED_WITHIN = 60.0
 """Seconds that control has to compare two fleets and keep one."""
-SELDOM = 5
-"""Of how many updates one asks what has drifted."""
 TONES = {
     Effect.ADDED: "well",
     Effect.REMOVED: "failed",
@@ -42,10 +38,8 @@ def install(feed: Feed, control: Control) -> None:
             ui.html("<h1>Revisions</h1>", sanitize=False)
             shown = ui.html("", sanitize=False).classes("w-full")
             _comparison()
-            drift = ui.html("", sanitize=False).classes("w-full")
         acts(shown, {"restore": partial(_restore, control)})
         updates.ask(shown, partial(_history, control))
-        updates.ask(drift, partial(_drift, control), every=SELDOM)
 
     @ui.page("/revisions/{before}/difference/{after}")
     async def difference(before: int, after: int) -> None:
@@ -80,11 +74,6 @@ def _comparison() -> None:
 async def _history(control: Control) -> str:
     told: list[dict[str, Any]] = await control.get("/revisions")
     return pieces.panel("History", history_html([RevisionInfo.model_validate(one) for one in told]))
-
-
-async def _drift(control: Control) -> str:
-    report = DriftReport.model_validate(await control.get("/drift"))
-    return pieces.panel("Drift: what runs otherwise than it is declared", drift_html(report))
 
 
 async def _restore(control: Control, number: str) -> None:
@@ -138,25 +127,6 @@ def difference_html(difference: Difference) -> str:
     ]
     rows += [("the fleet", "", _field(field)) for field in difference.settings]
     return pieces.table(("what", "becomes", "values"), rows, empty="Both declare the same.")
-
-
-def drift_html(report: DriftReport) -> str:
-    """What was found by the last looks, and what could not be looked at."""
-    rows = [
-        (
-            escape(one.kind),
-            escape(one.unit),
-            escape(one.what),
-            f"<ins>{escape(one.expected)}</ins>",
-            f"<del>{escape(one.seen)}</del>",
-            escape(clock(one.since)),
-        )
-        for one in report.findings
-    ]
-    head = ("kind", "whose", "what", "declared", "found", "since")
-    shown = pieces.table(head, rows, empty=f"None: {report.checked} facts are as declared.")
-    unchecked = "".join(f"<li>{escape(why)}</li>" for why in report.unchecked)
-    return f'{shown}<ul class="faint">{unchecked}</ul>'
 
 
 def plan_html(plan: FleetPlan) -> str:

@@ -15,6 +15,7 @@ from sutazai.fleet.units import format_duration
 from sutazai.web.feed import Feed
 from sutazai.web.look import pieces
 from sutazai.web.look.acting import BY, acts, asked, attempt
+from sutazai.web.look.evidence import evidence_html
 from sutazai.web.look.page import page
 from sutazai.web.look.words import clock
 
@@ -116,10 +117,11 @@ def buttons_html(view: RolloutView) -> str:
 
 
 def body_html(state: RolloutState) -> str:
-    """Its phases, its versions side by side, and what happened, the newest first."""
+    """Its phases, its versions side by side with the evidence, and what happened, newest first."""
     parts = {
         "Phases": _phases(state),
         "Versions side by side": _arms(state),
+        "What the evidence says": evidence_html(state.evidence),
         "What happened": _moments(state),
     }
     return "".join(pieces.panel(title, body) for title, body in parts.items())
@@ -179,7 +181,7 @@ def _share(state: RolloutState, agent: str) -> str:
     if agent not in state.moved:
         return "blue"
     green = state.plan.canary
-    if not (state.split and agent in state.cohort) or green == 100:
+    if not (state.split and agent in state.baseline) or green == 100:
         return "green"
     return f"green {green:g} %, baseline {100 - green:g} %"
 

@@ -9,11 +9,11 @@ from html import escape
 from nicegui import ui
 
 from sutazai.client import Control
-from sutazai.fleet.work import Run, Task
+from sutazai.fleet.work import Run, Task, WorkState
 from sutazai.web.feed import Feed
 from sutazai.web.look import pieces
 from sutazai.web.look.acting import acts
-from sutazai.web.look.page import page
+from sutazai.web.look.page import Updates, page
 from sutazai.web.look.words import WORK, clock, took
 from sutazai.web.pages.approvals import answers, approvals_html
 
@@ -30,26 +30,37 @@ def install(feed: Feed, control: Control) -> None:
         with page("Work", "/work", feed) as updates:
             ui.html(f"<h1>Work</h1>{FURTHER}", sanitize=False)
             waiting = ui.html("", sanitize=False).classes("w-full")
-            shown = ui.html("", sanitize=False).classes("w-full")
+            runs = ui.html("", sanitize=False).classes("w-full")
+            _listed(control, updates)
         acts(waiting, answers(control))
-        updates.ask_all((waiting, shown), partial(_asked, control))
+        updates.ask_all((waiting, runs), partial(_runs, control))
 
 
-async def _asked(control: Control) -> tuple[str, str]:
+def _listed(control: Control, updates: Updates) -> None:
+    """The newest tasks of those that are wanted."""
+    with ui.element("div").classes("panel"):
+        ui.html("<h2>Tasks</h2>", sanitize=False)
+        with ui.element("div").classes("does"):
+            agent = ui.input("Only of agent").props("outlined dense")
+            state = ui.select(["", *map(str, WorkState)], label="Only in state", value="")
+            state.props("outlined dense options-dense").classes("choice")
+        shown = ui.html("", sanitize=False)
+
+    async def found() -> str:
+        wanted = {"agent": agent.value or None, "state": state.value or None}
+        told = await control.get("/tasks", limit=SHOWN, **wanted)
+        return tasks_html([Task.model_validate(each) for each in told])
+
+    updates.ask(shown, found)
+
+
+async def _runs(control: Control) -> tuple[str, str]:
     runs = [Run.model_validate(each) for each in await control.get("/runs", limit=SHOWN)]
-    tasks = [Task.model_validate(each) for each in await control.get("/tasks", limit=SHOWN)]
-    return approvals_html(runs), work_html(runs, tasks)
+    return approvals_html(runs), pieces.panel("Runs", runs_html(runs))
 
 
-def work_html(runs: Sequence[Run], tasks: Sequence[Task]) -> str:
-    """Runs and tasks, the newest first."""
-    return (
-        f'<div class="grid">{pieces.panel("Runs", _runs(runs))}'
-        f"{pieces.panel('Tasks', _tasks(tasks))}</div>"
-    )
-
-
-def _runs(runs: Sequence[Run]) -> str:
+def runs_html(runs: Sequence[Run]) -> str:
+    """Runs, the newest first."""
     rows = [
         (
             pieces.run_link(run.id),
@@ -64,10 +75,11 @@ def _runs(runs: Sequence[Run]) -> str:
     return pieces.table(head, rows, empty="No run yet: `sutazai run` starts one.")
 
 
-def _tasks(tasks: Sequence[Task]) -> str:
+def tasks_html(tasks: Sequence[Task]) -> str:
+    """Tasks, the newest first."""
     rows = [
         (
-            escape(task.id),
+            pieces.task_link(task.id),
             pieces.word(task.state, WORK[task.state]),
             pieces.task_doer(task),
             escape(clock(task.created)),
@@ -77,4 +89,4 @@ def _tasks(tasks: Sequence[Task]) -> str:
         for task in tasks
     ]
     head = ("task", "state", "agent", "submitted", "took", "error")
-    return pieces.table(head, rows, empty="No task was submitted yet.")
+    return pieces.table(head, rows, empty="There is none.")
