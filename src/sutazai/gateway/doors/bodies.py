@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from typing import Self
 
 from sutazai.fleet.errors import InstanceLost, SutazaiError, TaskStopped
@@ -45,10 +45,10 @@ class PassedBody:
         self._over = False
         self._failure: SutazaiError | None = None
 
-    def serve(self, stoppable: Stoppable, held: AsyncExitStack) -> None:
+    def serve(self, stoppable: Stoppable, held: ExitStack) -> None:
         """From now on ``stoppable`` can cut it; ``held`` is closed in the end, too."""
         self._stoppable = stoppable
-        self._held.push_async_exit(held)
+        self._held.push(held)
 
     def __aiter__(self) -> Self:
         return self

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass, field
 
 from sutazai.fleet.errors import (
@@ -25,7 +25,7 @@ from sutazai.gateway.doors.arms import Arms, has_result
 from sutazai.gateway.doors.balancing import Balancer
 from sutazai.gateway.doors.bodies import PassedBody, lost
 from sutazai.gateway.doors.instances import Instance, Instances
-from sutazai.gateway.doors.passage import BUFFERED_MAX, Passage, length, passage_of, without_hops
+from sutazai.gateway.doors.passage import BUFFERED_MAX, Passage, answered, length, passage_of
 from sutazai.gateway.doors.room import Waiting
 from sutazai.gateway.doors.stopping import Stoppable
 from sutazai.gateway.doors.waking import Waker
@@ -122,7 +122,7 @@ class Doors:
 
         Where its body is no bytes, who gets it closes it.
         """
-        async with AsyncExitStack() as held:
+        with ExitStack() as held:
             held.callback(self._activity.begin(agent))
             response = await self._answer(agent, passage)
             if isinstance(response.body, PassedBody):
@@ -152,7 +152,7 @@ class Doors:
     async def _work(self, agent: str, passage: Passage, work: Work) -> Response:
         """The answer to a call that has the agent serve a task, until its body has ended."""
         stoppable = Stoppable()
-        async with AsyncExitStack() as held:
+        with ExitStack() as held:
             held.callback(self._tasks.serve(agent, work, self._clock(), stoppable.stop).end)
             held.callback(self._activity.begin(agent))
             response = await stoppable.wait(self._answer(agent, passage, work.task))
@@ -217,14 +217,13 @@ class Doors:
             response = await self._request(instance, passage)
             passing.status = response.status
             held.push_async_callback(response.close)
-            headers = without_hops(response.headers)
             if length(response.headers) <= BUFFERED_MAX:
                 body = await _whole(response, instance.endpoint)
                 if passage.asks_for_a_result and self._arms.watches(instance.endpoint.owner):
                     passing.empty = not has_result(body)
-                return Response(response.status, headers.without("content-length"), body)
+                return Response(response.status, answered(response.headers, whole=True), body)
             body_stream = PassedBody(response, instance.endpoint, held.pop_all())
-            return Response(response.status, headers, body_stream)
+            return Response(response.status, answered(response.headers, whole=False), body_stream)
 
     def _end(self, passing: _Passing, cause: type[BaseException] | None) -> None:
         instance, endpoint = passing.instance, passing.instance.endpoint

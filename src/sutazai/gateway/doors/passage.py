@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from sutazai.gateway.callers.handed import PREFIX, PRIORITY, TASK
@@ -13,12 +14,14 @@ BUFFERED_MAX = 1024 * 1024
 """Bodies up to so many bytes are taken in before they are passed on, so that a request can be sent
 anew and an answer that is cut is told as an error."""
 
-_HOP_BY_HOP = (
+_HOP_BY_HOP = frozenset({
     "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection",
     "te", "trailer", "transfer-encoding", "upgrade", "expect",
-)  # fmt: skip
-_NOT_THE_AGENTS = ("host", "authorization", "x-api-key", "api-key")
+})  # fmt: skip
+_NOT_THE_AGENTS = frozenset({"host", "authorization", "x-api-key", "api-key"})
 """Keys say who calls the gateway; an agent has no use for another's."""
+_LENGTH = frozenset({"content-length"})
+"""Said anew of a body that was taken in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,34 +43,45 @@ class Passage:
 
     def serving(self, work: Work) -> Passage:
         """The same for an agent that is told which task it serves, and how much that matters."""
-        headers = self.headers.with_(TASK, work.task)
+        told = [*self.headers, (TASK, work.task)]
         if work.priority is not None:
-            headers = headers.with_(PRIORITY, work.priority.value)
-        return Passage(self.method, self.target, headers, self.body)
+            told.append((PRIORITY, work.priority.value))
+        return Passage(self.method, self.target, Headers(told), self.body)
 
 
 async def passage_of(request: Request, target: str) -> Passage:
     """What of ``request`` is passed on. Headers of the house are not: callers could lie in them."""
-    headers = _without_ours(without_hops(request.headers).without(*_NOT_THE_AGENTS))
-    if "transfer-encoding" not in request.headers and length(request.headers, 0) <= BUFFERED_MAX:
+    headers = request.headers
+    if "transfer-encoding" not in headers and length(headers, 0) <= BUFFERED_MAX:
         data = await request.read()
-        return Passage(request.method, target, headers.without("content-length"), lambda: data)
-    return Passage(request.method, target, headers, request.stream)
+        passed = _passed(headers, _NOT_THE_AGENTS | _LENGTH, PREFIX)
+        return Passage(request.method, target, passed, lambda: data)
+    passed = _passed(headers, _NOT_THE_AGENTS, PREFIX)
+    return Passage(request.method, target, passed, request.stream)
 
 
-def without_hops(headers: Headers) -> Headers:
-    """``headers`` without those that are for the next hop only."""
-    named = [
-        name.strip() for value in headers.getall("connection") for name in value.split(",") if name
-    ]
-    return headers.without(*_HOP_BY_HOP, *named)
+def answered(headers: Headers, *, whole: bool) -> Headers:
+    """What of an agent's answer reaches the caller; a body that is ``whole`` was taken in."""
+    return _passed(headers, _LENGTH if whole else frozenset())
+
+
+def _passed(headers: Headers, kept_back: AbstractSet[str], prefix: str | None = None) -> Headers:
+    """``headers`` without those for the next hop only, and without some more, by name or prefix."""
+    dropped = _HOP_BY_HOP | kept_back
+    if "connection" in headers:
+        named = ",".join(headers.getall("connection")).lower().split(",")
+        dropped |= {name.strip() for name in named}
+    return Headers(
+        [
+            pair
+            for pair in headers
+            if (name := pair[0].lower()) not in dropped
+            and (prefix is None or not name.startswith(prefix))
+        ]
+    )
 
 
 def length(headers: Headers, missing: int = BUFFERED_MAX + 1) -> int:
     """The declared length of a body, or ``missing`` where none is declared."""
     value = headers.get("content-length", "")
     return int(value) if value.isdecimal() else missing
-
-
-def _without_ours(headers: Headers) -> Headers:
-    return Headers(pair for pair in headers if not pair[0].lower().startswith(PREFIX))
