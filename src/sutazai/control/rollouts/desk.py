@@ -11,7 +11,7 @@ from sutazai.control.rollouts.arms import runs_twice
 from sutazai.control.settings import Settings
 from sutazai.fleet.errors import Conflict, NotFound
 from sutazai.fleet.revisions import Difference, FleetPlan, Revision
-from sutazai.fleet.rollouts import RolloutState, RolloutView, Stage, beside
+from sutazai.fleet.rollouts import Arm, RolloutState, RolloutView, Stage, beside
 from sutazai.fleet.spec import Agent, Fleet, Runtime
 from sutazai.rollout.cohorts import Mover, stages_of
 from sutazai.rollout.machine import Command, begin, obey, sentence
@@ -159,9 +159,10 @@ def _mover(name: str, agent: Agent) -> Mover:
 
 
 def _beside(fleet: Fleet, stages: Iterable[Stage]) -> int:
-    """Bytes that fresh instances of both versions reserve at most."""
+    """Bytes that fresh instances of both versions reserve at most: of one agent there may be two."""
     agents = [fleet.agents[name] for stage in stages for name in stage.agents]
-    return sum(sorted(map(_reserved, agents))[-beside(len(agents)) :])
+    copies = sorted(_reserved(agent) for agent in agents for _ in (Arm.GREEN, Arm.BASELINE))
+    return sum(copies[-beside(len(agents)) :])
 
 
 def _reserved(agent: Agent) -> int:
