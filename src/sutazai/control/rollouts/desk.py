@@ -159,7 +159,7 @@ def _mover(name: str, agent: Agent) -> Mover:
 
 
 def _beside(fleet: Fleet, stages: Iterable[Stage]) -> int:
-    """Bytes that fresh instances of both versions reserve at most: of one agent there may be two."""
+    """Bytes that fresh instances of both versions reserve at most: two may be of one agent."""
     agents = [fleet.agents[name] for stage in stages for name in stage.agents]
     copies = sorted(_reserved(agent) for agent in agents for _ in (Arm.GREEN, Arm.BASELINE))
     return sum(copies[-beside(len(agents)) :])
