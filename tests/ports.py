@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
-import socket
 from itertools import cycle
+
+from sutazai.host.instances.ports import is_free
 
 FIRST, LAST = 12_000, 19_999
 """Below those that the kernel gives to outgoing connections, which come and go at any moment."""
@@ -17,14 +18,3 @@ for _ in range(random.randrange(LAST - FIRST)):  # two runs beside each other do
 def free_port() -> int:
     """A port of loopback on which nobody listens now; another one each time."""
     return next(port for port in _ports if is_free(port))
-
-
-def is_free(port: int) -> bool:
-    """Whether a server could take it."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True

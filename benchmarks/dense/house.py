@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 import tempfile
 import time
 from collections.abc import AsyncIterator
@@ -15,6 +14,7 @@ from typing import Any
 from benchmarks.dense.memory import pss_of
 from sutazai.fleet.places import Places
 from sutazai.fleet.status import Event, HostStatus
+from sutazai.host.instances.ports import is_free
 from sutazai.wire import Address, Client, Timeout
 from tests.e2e.fleet import Fleet
 from tests.gateway.fake_backend import FakeBackend, Script
@@ -148,19 +148,9 @@ def free_base(agents: int) -> int:
     """A port base for so many agents, of whose ports nobody listens on any now."""
     for base in range(11000, FIRST_PASSING - 1000 - agents, 100):
         doors = [*range(base + 290, base + 590), *range(base + 990, base + 990 + agents)]
-        if all(map(_is_free, (base, base + 94, *doors))):
+        if all(map(is_free, (base, base + 94, *doors))):
             return base
     raise SystemExit("there are not enough free ports on this machine")
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
 
 
 def _declaration(agents: dict[str, dict[str, Any]], port: int) -> dict[str, Any]:

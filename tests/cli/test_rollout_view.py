@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -25,17 +26,16 @@ LATENCY = Finding(
     text="response time (p95): 2.00 times the old version's.",
     could_see=1.8,
 )
-ERRORS = Finding(
+ERRORS = replace(
+    LATENCY,
     metric=Metric.ERRORS,
     verdict=Verdict.PASS,
     unit="difference",
-    green=1_200,
-    blue=1_100,
     limit=0.001,
     effect=0.05,
-    ceiling=0.0,
     figures=(0.01, 0.0),
     text="failed requests: +1.00 points.",
+    could_see=None,
 )
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.ports import is_free
+from sutazai.host.instances.ports import is_free
 
 OFFSETS = (0, 1, 94, *range(290, 590))
 """Ports that a fleet takes, relative to its base: control, dashboard, gateway, agents."""

@@ -10,12 +10,12 @@ from sutazai.fleet.desired import Kind
 from sutazai.fleet.drift import DriftFinding, DriftKind, DriftReport
 from sutazai.fleet.errors import BadInput
 from sutazai.fleet.revisions import Difference, Effect, FieldChange, RevisionInfo, UnitChange
-from sutazai.fleet.rollout_findings import Finding, Judgement, Metric, Verdict
+from sutazai.fleet.rollout_findings import Finding, Judgement, Metric, Verdict, figure_text
 from sutazai.fleet.rollouts import Moment, RolloutPlan, RolloutState, RolloutView, Stage, Step
 from sutazai.fleet.scheduling import Schedule, ScheduledTask, ScheduleState, ScheduleStatus
 from sutazai.fleet.work import Artifact, Run, StepStatus, Task, WorkState
 from sutazai.web.look.chart import Line, chart
-from sutazai.web.look.evidence import FIGURES, evidence_html
+from sutazai.web.look.evidence import evidence_html
 from sutazai.web.look.flow import flow
 from sutazai.web.look.verdict import verdict
 from sutazai.web.pages import (
@@ -247,7 +247,7 @@ def test_evidence_stands_side_by_side_with_its_verdict_in_words() -> None:
 
 @pytest.mark.parametrize("metric", list(Metric))
 def test_every_metric_is_written_with_its_unit(metric: Metric) -> None:
-    assert any(letter.isalpha() for letter in FIGURES[metric](0.25))
+    assert any(letter.isalpha() for letter in figure_text(metric, 0.25))
 
 
 def test_a_chart_has_gaps_where_nothing_was_measured() -> None:

@@ -18,10 +18,13 @@ _HOP_BY_HOP = frozenset({
     "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection",
     "te", "trailer", "transfer-encoding", "upgrade", "expect",
 })  # fmt: skip
-_NOT_THE_AGENTS = frozenset({"host", "authorization", "x-api-key", "api-key"})
+_NOT_THE_AGENTS = _HOP_BY_HOP | {"host", "authorization", "x-api-key", "api-key"}
 """Keys say who calls the gateway; an agent has no use for another's."""
-_LENGTH = frozenset({"content-length"})
+_LENGTH = {"content-length"}
 """Said anew of a body that was taken in."""
+_TO_AGENTS = {True: _NOT_THE_AGENTS | _LENGTH, False: _NOT_THE_AGENTS}
+_TO_CALLERS = {True: _HOP_BY_HOP | _LENGTH, False: _HOP_BY_HOP}
+"""What is kept back, by whether the body was taken in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,23 +57,23 @@ async def passage_of(request: Request, target: str) -> Passage:
     headers = request.headers
     if "transfer-encoding" not in headers and length(headers, 0) <= BUFFERED_MAX:
         data = await request.read()
-        passed = _passed(headers, _NOT_THE_AGENTS | _LENGTH, PREFIX)
+        passed = _passed(headers, _TO_AGENTS[True], PREFIX)
         return Passage(request.method, target, passed, lambda: data)
-    passed = _passed(headers, _NOT_THE_AGENTS, PREFIX)
+    passed = _passed(headers, _TO_AGENTS[False], PREFIX)
     return Passage(request.method, target, passed, request.stream)
 
 
 def answered(headers: Headers, *, whole: bool) -> Headers:
     """What of an agent's answer reaches the caller; a body that is ``whole`` was taken in."""
-    return _passed(headers, _LENGTH if whole else frozenset())
+    return _passed(headers, _TO_CALLERS[whole])
 
 
-def _passed(headers: Headers, kept_back: AbstractSet[str], prefix: str | None = None) -> Headers:
-    """``headers`` without those for the next hop only, and without some more, by name or prefix."""
-    dropped = _HOP_BY_HOP | kept_back
+def _passed(headers: Headers, dropped: AbstractSet[str], prefix: str | None = None) -> Headers:
+    """``headers`` without some, by name or prefix, and without those that are named to be for the
+    next hop only."""
     if "connection" in headers:
         named = ",".join(headers.getall("connection")).lower().split(",")
-        dropped |= {name.strip() for name in named}
+        dropped = dropped | {name.strip() for name in named}
     return Headers(
         [
             pair

@@ -24,7 +24,7 @@ def free_port() -> int:
     else's may still take it first; then the program ends, and gets another port the next time.
     """
     for _ in range(FIRST, LAST + 1):
-        if _is_free(port := next(_ports)):
+        if is_free(port := next(_ports)):
             return port
     raise OSError(f"no port from {FIRST} to {LAST} is free")
 
@@ -32,7 +32,7 @@ def free_port() -> int:
 async def holder_of(address: str | None) -> str:
     """Who listens at ``http://127.0.0.1:PORT``, in words; empty where nobody does."""
     port = (address or "").removeprefix("http://127.0.0.1:")
-    if not port.isdigit() or _is_free(int(port)):
+    if not port.isdigit() or is_free(int(port)):
         return ""
     for each in await asyncio.to_thread(read_listeners):
         if each.port == int(port):
@@ -41,7 +41,8 @@ async def holder_of(address: str | None) -> str:
     return ""
 
 
-def _is_free(port: int) -> bool:
+def is_free(port: int) -> bool:
+    """Whether a server could take that port of loopback now."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

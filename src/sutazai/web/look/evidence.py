@@ -2,33 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from html import escape
 
-from sutazai.fleet.rollout_findings import Finding, Judgement, Metric, Verdict
-from sutazai.fleet.units import format_duration, format_size
+from sutazai.fleet.rollout_findings import Finding, Judgement, Verdict, figure_text
 from sutazai.web.look import pieces
 
 TONES = {Verdict.PASS: "well", Verdict.FAIL: "failed", Verdict.INCONCLUSIVE: "warned"}
-HOUR = 3600.0
-
-
-def _share(figure: float) -> str:
-    return f"{figure:.2%} fail"
-
-
-FIGURES: dict[Metric, Callable[[float], str]] = {
-    Metric.ERRORS: _share,
-    Metric.TASKS: _share,
-    Metric.TOOLS: _share,
-    Metric.LLM: _share,
-    Metric.LATENCY: format_duration,
-    Metric.TASK_RATE: lambda figure: f"{figure * HOUR:,.3g} an hour",
-    Metric.TOKENS: lambda figure: f"{figure:,.0f} a task",
-    Metric.MEMORY: format_size,
-    Metric.CPU: lambda figure: f"{figure * 100:.3g} % of a core",
-}
-"""How each metric is written; see `Finding.figures`."""
 
 
 def evidence_html(judgement: Judgement | None) -> str:
@@ -43,7 +22,7 @@ def evidence_html(judgement: Judgement | None) -> str:
 
 
 def _row(finding: Finding) -> tuple[str, ...]:
-    new, old = map(FIGURES[finding.metric], finding.figures)
+    new, old = (figure_text(finding.metric, figure) for figure in finding.figures)
     return (
         escape(finding.metric),
         _verdict(finding.verdict),
