@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
 from sutazai.control.feed import EventFeed
-from sutazai.control.planning import digest_of
 from sutazai.fleet.desired import Desired
 from sutazai.fleet.errors import SutazaiError
 from sutazai.fleet.routes import Routes
@@ -69,7 +69,8 @@ class Follower(Generic[S]):
 
     async def offer(self, snapshot: S) -> None:
         """The newest snapshot; its number changes only when its content does."""
-        digest = digest_of(snapshot.model_dump(mode="json", exclude={"revision"}))
+        content = snapshot.model_dump_json(exclude={"revision"}).encode()
+        digest = hashlib.sha256(content).hexdigest()[:16]
         if digest != self._digest:
             self._told = False
         self._digest = digest

@@ -202,14 +202,28 @@ class Client:
         headers: Pairs = (),
         timeout: Timeout = _DEFAULT_TIMEOUT,
     ) -> Any:
-        """JSON in (none where ``value`` is None), JSON out (None where the answer is empty).
+        """JSON in (none where ``value`` is None), JSON out (None where the answer is empty). Raises
+        as `exchange`, and BadPeer where the answer is not JSON."""
+        body = b"" if value is None else encode_json(value)
+        data = await self.exchange(method, address, target, body, headers=headers, timeout=timeout)
+        return _parsed(data) if data else None
+
+    async def exchange(
+        self,
+        method: str,
+        address: Address,
+        target: str,
+        body: bytes = b"",
+        *,
+        headers: Pairs = (),
+        timeout: Timeout = _DEFAULT_TIMEOUT,
+    ) -> bytes:
+        """``body`` in JSON in, where there is one, and the body of the answer out.
 
         Raises as `request` does, the error that the server describes, or BadPeer for any other
         status above 299.
         """
-        body = b""
-        if value is not None:
-            body = encode_json(value)
+        if body:
             headers = (("content-type", "application/json"), *headers)
         if timeout.idle is None:
             timeout = Timeout(timeout.connect, timeout.headers, timeout.headers)
@@ -220,7 +234,7 @@ class Client:
             data = await response.read()
         if response.status >= 300:
             raise _described(response.status, data)
-        return _parsed(data) if data else None
+        return data
 
     def trust(self, address: Address, options: TlsOptions) -> None:
         """From now on know ``address`` by ``options``; connections in use go on as they are.

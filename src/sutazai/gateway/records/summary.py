@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_left
 from collections.abc import Iterable, MutableSequence, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from itertools import compress
+from operator import add
+from typing import Any
 
 from sutazai.gateway.records.call import CallRecord, Outcome, fields
 
@@ -44,16 +47,7 @@ class Summary:
     tokens_per_second: dict[str, float]
 
 
-class _Ended(NamedTuple):
-    at: float
-    total: float
-    queued: float
-    completion_tokens: int
-    backend: str
-    outcome: str
-
-
-_ended = fields(*_Ended._fields)
+_ended = fields("at", "total", "queued", "completion_tokens", "backend", "outcome")
 
 
 class Recent:
@@ -77,34 +71,36 @@ class Recent:
 
     def summary(self, now: float) -> Summary:
         """As of ``now``, in seconds since 1970."""
-        newest = (column[-self._limit :] for column in self._columns)
-        calls = [_Ended(*figures) for figures in zip(*newest, strict=True)]
+        at, total, queued, tokens, backends, outcomes = self._columns
+        ends = list(map(add, at[-self._limit :], total[-self._limit :]))
         window = WINDOW
-        if len(calls) == self._limit:
-            window = min(window, max(now - calls[0].at - calls[0].total, 1.0))
-        calls = [call for call in calls if call.at + call.total >= now - window]
-        done = [call for call in calls if call.outcome == Outcome.DONE]
+        if len(ends) == self._limit:
+            window = min(window, max(now - ends[0], 1.0))
+        # They are in the order of their ends, as far as the machine's clock goes forward.
+        count = len(ends) - bisect_left(ends, now - window)
+        first = len(at) - count
+        done = [outcome == Outcome.DONE for outcome in outcomes[first:]]
         return Summary(
             window=window,
-            calls=len(calls),
-            calls_per_minute=60 * len(calls) / window,
-            wait=_percentiles([call.queued for call in done]),
-            total=_percentiles([call.total for call in done]),
-            tokens_per_second=_rates(calls, window),
+            calls=count,
+            calls_per_minute=60 * count / window,
+            wait=_percentiles(compress(queued[first:], done)),
+            total=_percentiles(compress(total[first:], done)),
+            tokens_per_second=_rates(backends[first:], tokens[first:], window),
         )
 
 
-def _rates(calls: Sequence[_Ended], window: float) -> dict[str, float]:
-    tokens: dict[str, int] = {}
-    for call in calls:
-        if call.backend:
-            tokens[call.backend] = tokens.get(call.backend, 0) + call.completion_tokens
-    return {backend: count / window for backend, count in tokens.items()}
+def _rates(backends: Sequence[str], tokens: Sequence[int], window: float) -> dict[str, float]:
+    sums: dict[str, int] = {}
+    for backend, count in zip(backends, tokens, strict=True):
+        if backend:
+            sums[backend] = sums.get(backend, 0) + count
+    return {backend: count / window for backend, count in sums.items()}
 
 
-def _percentiles(values: list[float]) -> Percentiles:
+def _percentiles(unsorted: Iterable[float]) -> Percentiles:
     """By nearest rank."""
+    values = sorted(unsorted)
     if not values:
         return Percentiles(0.0, 0.0)
-    values.sort()
     return Percentiles(*(values[-(-len(values) * percent // 100) - 1] for percent in (50, 95)))
