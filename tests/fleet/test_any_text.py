@@ -16,6 +16,7 @@ from sutazai.fleet.load import parse
 from sutazai.fleet.order import cycles, dependencies
 from sutazai.fleet.profiles import profile_text
 from sutazai.fleet.spec import Agent, Fleet, Service
+from tests.examples import tried
 from tests.fleet.fleets import CATALOGUE
 
 YAML_BITS = st.sampled_from(
@@ -125,8 +126,7 @@ def test_any_text(text: str) -> None:
     _gives_a_fleet_or_says_why_not(text)
 
 
-@settings(max_examples=200, deadline=None)
-@given(data=_FLEETS)
+@tried(60, 2000, data=_FLEETS)
 def test_any_data(data: dict[str, Any]) -> None:
     _gives_a_fleet_or_says_why_not(json.dumps({"name": "x", **data}))
 

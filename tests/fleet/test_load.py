@@ -88,6 +88,12 @@ def _agent(*lines: str) -> str:
             None,
         ),
         (
+            _agent("runtime: command", "command: [a]", "pull: true", "replayable: true"),
+            "7:17",
+            "who fetches its tasks cannot be given any to replay",
+            None,
+        ),
+        (
             "name: x\nservices:\n  s: {runtime: python}\n",
             "3:16",
             "a service has runtime command, container or remote",

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sutazai.fleet.errors import BadFleet
-from sutazai.fleet.secrets import FILE_MAX, is_reference, resolve_secret
+from sutazai.fleet.secrets import FILE_MAX, is_reference, resolve_secret, secret_files
 
 ENVIRON = {"TOKEN": "s3cret", "EMPTY": "", "NESTED": "${TOKEN}", "DIR": "keys"}
 
@@ -97,3 +97,12 @@ def test_errors_beside_a_resolved_value_do_not_show_it() -> None:
 )
 def test_what_is_a_reference_and_what_a_secret_itself(text: str, is_one: bool) -> None:
     assert is_reference(text) is is_one
+
+
+def test_all_files_that_are_referred_to_are_found(tmp_path: Path) -> None:
+    declared = {
+        "clients": {"tea": {"key": "file:${DIR}/tea"}},
+        "targets": [{"url": "file:/run/url"}, {"url": "${TOKEN}"}, {"retries": 3}],
+        "lost": "file:${NOWHERE}/key",
+    }
+    assert secret_files(declared, ENVIRON, tmp_path) == {tmp_path / "keys/tea", Path("/run/url")}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -52,6 +53,17 @@ async def test_a_changed_fleet_gets_a_new_revision_and_the_same_one_does_not(
     planner = await revisions.agent("planner", 1)
     assert planner is not None and planner["prompt"] == "Plan."
     assert await revisions.agent("reviewer", 1) is None
+
+
+async def test_the_same_fleet_in_another_folder_is_a_new_revision(database: Database) -> None:
+    revisions = Revisions(database)
+    fleet = Fleet(name="small", agents={"planner": Agent(prompt="Plan.")})
+    record = partial(revisions.record, fleet, author="ann", at=1.0, reason="apply")
+    first = await record(file="/srv/one/fleet.yaml")
+    again = await record(file="/srv/one/parts.yaml")
+    assert again == first
+    moved = await record(file="/srv/two/fleet.yaml")
+    assert (moved.number, moved.file) == (2, "/srv/two/fleet.yaml")
 
 
 async def test_revisions_are_kept_to_a_bound_with_their_agents(database: Database) -> None:

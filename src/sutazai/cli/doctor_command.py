@@ -14,12 +14,12 @@ from rich.text import Text
 from sutazai.cli import fleets
 from sutazai.cli.console import console, plain
 from sutazai.cli.doctor import Finding, Level, examine, worst
-from sutazai.cli.fleet_file import meant
+from sutazai.cli.fleet_file import chosen_overlay, meant
 from sutazai.cli.model_check import with_model_path
-from sutazai.cli.options import FileOption, JsonOption, StateOption
+from sutazai.cli.options import FileOption, JsonOption, OverlayOption, StateOption
 from sutazai.cli.output import FAILED, print_json, print_warning
 from sutazai.fleet.errors import BadFleet
-from sutazai.fleet.load import load_fleet
+from sutazai.fleet.load import load
 from sutazai.fleet.places import Places
 from sutazai.fleet.serving import EmbeddedLlm
 from sutazai.fleet.spec import Fleet, Ports
@@ -35,14 +35,19 @@ app = typer.Typer()
 
 
 @app.command()
-def doctor(file: FileOption = None, state: StateOption = None, as_json: JsonOption = False) -> None:
+def doctor(
+    file: FileOption = None,
+    overlay: OverlayOption = None,
+    state: StateOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """Say what this machine offers and lacks, what that means, and the fix.
 
     Looks at control groups, memory pressure, limits, swap, WSL, GPU, Ollama, ports, disk. Exit
     code 1 where a fleet would not start or would lose data.
     """
     places = fleets.chosen(state)
-    fleet = _fleet(places, file)
+    fleet = _fleet(places, file, overlay)
     ports, llm = (fleet.ports, fleet.llm) if fleet else (Ports(), EmbeddedLlm())
     findings = asyncio.run(examine(places, ports, llm=llm))
     if as_json:
@@ -68,13 +73,14 @@ def report(findings: Sequence[Finding]) -> Table:
     return shown
 
 
-def _fleet(places: Places, file: Path | None) -> Fleet | None:
+def _fleet(places: Places, file: Path | None, overlay: str | None) -> Fleet | None:
     """The fleet that runs, else that of the file; None for the built-in one's settings."""
     if file is None and fleets.is_running(places):
         return Fleet.model_validate_json(places.fleet.read_bytes())
     path = meant(file)
+    over = chosen_overlay(path, overlay)
     try:
-        return with_model_path(load_fleet(path), path) if path else None
+        return with_model_path(load(path, overlay=over).fleet, path) if path else None
     except BadFleet:
         print_warning(f"{path} cannot be used", f"sutazai check {path}")
         return None

@@ -12,7 +12,7 @@ import typer
 from sutazai.cli.fleet_file import Accepted, accept
 from sutazai.cli.fleets import LOCAL_FILE
 from sutazai.cli.model_check import model_size
-from sutazai.cli.options import JsonOption
+from sutazai.cli.options import JsonOption, OverlayOption
 from sutazai.cli.output import print_json, print_problem
 from sutazai.fleet.errors import BadFleet, BadInput, Conflict
 from sutazai.fleet.fit import reserved_memory
@@ -41,6 +41,7 @@ class Profile(StrEnum):
 @check_app.command()
 def check(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Fleet file.")] = LOCAL_FILE,
+    overlay: OverlayOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Check a fleet file without starting anything.
@@ -48,12 +49,13 @@ def check(
     Exit code 2 where it cannot be used; every problem is told with its line and the fix.
     """
     if as_json:
-        _check_as_json(file)
+        _check_as_json(file, overlay)
         return
-    accepted = accept(file)
+    accepted = accept(file, overlay=overlay)
     for warning in accepted.warnings:
         print_problem(warning.as_dict())
-    print(f"{file}: OK. {summary(accepted.fleet)}")
+    over = f" with {accepted.overlay}" if accepted.overlay else ""
+    print(f"{file}{over}: OK. {summary(accepted.fleet)}")
 
 
 @init_app.command()
@@ -103,10 +105,10 @@ def _count(number: int, word: str) -> str:
     return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
-def _check_as_json(file: Path) -> None:
+def _check_as_json(file: Path, overlay: str | None) -> None:
     """One document either way: whether it can be used, its problems, and what it takes."""
     try:
-        print_json(_accepted_document(accept(file)))
+        print_json(_accepted_document(accept(file, overlay=overlay)))
     except BadFleet as error:
         print_json({"ok": False, "problems": error.data.get("problems", [])})
         raise typer.Exit(error.exit_code) from error
@@ -117,6 +119,7 @@ def _accepted_document(accepted: Accepted) -> dict[str, Any]:
     return {
         "ok": True,
         "fleet": fleet.name,
+        "overlay": str(accepted.overlay) if accepted.overlay else None,
         "agents": len(fleet.agents),
         "services": len(fleet.services),
         "memory": reserved_memory(fleet, model_size(fleet)),

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sutazai.cli.fleets import LOCAL_FILE
 from sutazai.cli.model_check import model_size, with_model_path
+from sutazai.cli.overlay import NONE, overlay_of
 from sutazai.cli.programs import missing_programs
 from sutazai.fleet.checks import check_fleet
+from sutazai.fleet.errors import BadInput
 from sutazai.fleet.fit import Machine
 from sutazai.fleet.load import LoadedFleet, load, parse
 from sutazai.fleet.ports import moved
@@ -32,28 +35,52 @@ class Accepted:
     fleet: Fleet
     file: Path | None
     warnings: tuple[Problem, ...]
+    overlay: Path | None = None
 
     @property
     def source(self) -> str:
         """Where it came from, for people."""
-        return str(self.file) if self.file else "the built-in fleet"
+        overlay = f" with {self.overlay}" if self.overlay else ""
+        return f"{self.file}{overlay}" if self.file else "the built-in fleet"
 
 
-def accept(file: Path | None, *, port_base: int | None = None) -> Accepted:
+def accept(
+    file: Path | None,
+    *,
+    overlay: str | None = None,
+    port_base: int | None = None,
+    placed: Path | None = None,
+) -> Accepted:
     """The fleet of ``file``, or the built-in one, with all ports moved to ``port_base``.
 
-    Raises BadFleet with every error at once, BadInput for a port base that does not fit.
+    Args:
+        overlay: name of the overlay that lies over it; without it, this machine's if there is one.
+        placed: where ``file`` is going to lie, if not where it is.
+
+    Raises BadFleet with every error at once, BadInput for a port base that does not fit and an
+    overlay that is not there.
     """
-    loaded = load(file) if file else _built_in()
-    file = file / LOCAL_FILE.name if file and file.is_dir() else file
-    fleet = with_model_path(loaded.fleet, file)
+    over = chosen_overlay(file, overlay)
+    loaded = load(file, overlay=over) if file else _built_in()
+    known = placed or file
+    known = known / LOCAL_FILE.name if known and file and file.is_dir() else known
+    fleet = with_model_path(loaded.fleet, known)
     if port_base is not None:
         fleet = moved(fleet, port_base)
     machine = replace(
         this_machine(model_size(fleet)), missing=missing_programs(fleet), gpu=_gpu_memory(fleet)
     )
     warnings = refuse_errors(check_fleet(fleet, machine, loaded.positions))
-    return Accepted(fleet, file, tuple(warnings))
+    return Accepted(fleet, known, tuple(warnings), over)
+
+
+def chosen_overlay(file: Path | None, wanted: str | None) -> Path | None:
+    """The overlay that lies over ``file`` here. Raises BadInput where the wanted one is missing."""
+    if file is not None:
+        return overlay_of(file, wanted, socket.gethostname())
+    if wanted not in (None, NONE):
+        raise BadInput("an overlay lies over a fleet file, and none is given here")
+    return None
 
 
 def meant(file: Path | None) -> Path | None:

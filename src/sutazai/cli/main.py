@@ -36,7 +36,7 @@ class Listed:
 COMMANDS = (
     Listed("up", "up", FLEET, "Start a fleet and wait until it is ready."),
     Listed("down", "down", FLEET, "Stop a fleet and leave nothing behind."),
-    Listed("apply", "revisions", FLEET, "Move a running fleet to a new fleet file.", "apply_app"),
+    Listed("apply", "apply", FLEET, "Move a running fleet to a new fleet file."),
     Listed("rollout", "rollout", FLEET, "See how agents move to a new version; have a say."),
     Listed("rollback", "revisions", FLEET, "Go back to an earlier revision.", "rollback_app"),
     Listed("history", "revisions", FLEET, "List the revisions of the fleet.", "history_app"),

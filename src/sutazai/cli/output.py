@@ -79,7 +79,7 @@ def exit_codes() -> Iterator[None]:
     except Exception as error:
         if os.environ.get("SUTAZAI_DEBUG"):
             raise
-        raise SystemExit(_reported(error)) from error
+        raise SystemExit(report(error)) from error
 
 
 def _print_notice(kind: str, message: str, hint: str | None, details: Sequence[str]) -> None:
@@ -97,8 +97,8 @@ def _never_fail_on_a_letter() -> None:
             stream.reconfigure(errors="replace")
 
 
-def _reported(error: Exception) -> int:
-    """Print ``error`` and return its exit code."""
+def report(error: Exception) -> int:
+    """Print ``error`` on stderr, and return its exit code."""
     if isinstance(error, SutazaiError):
         problems = error.data.get("problems")
         for problem in problems or ():

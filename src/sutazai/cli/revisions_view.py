@@ -1,4 +1,4 @@
-"""How revisions and what lies between them look. Pure."""
+"""How revisions and what lies between them look."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from sutazai.cli.console import clock, plain, table
+from sutazai.cli.console import clock, console, plain, table
+from sutazai.cli.output import print_json
 from sutazai.fleet.revisions import Difference, Effect, FieldChange, FleetPlan, RevisionInfo
 from sutazai.fleet.units import format_size
 
@@ -45,6 +46,14 @@ def plan_view(plan: FleetPlan) -> RenderableType:
     if not difference.units and not difference.settings:
         return "nothing differs from what runs"
     return Group(*_lines(difference), "", *_told(plan))
+
+
+def print_plan(plan: FleetPlan, *, as_json: bool) -> None:
+    """The same on stdout."""
+    if as_json:
+        print_json(plan.model_dump(mode="json"))
+    else:
+        console().print(plan_view(plan))
 
 
 def _lines(difference: Difference) -> Iterator[RenderableType]:

@@ -15,7 +15,7 @@ import typer
 from sutazai.cli import fleets
 from sutazai.cli.fleet_file import Accepted, accept, meant
 from sutazai.cli.folder import environment_of
-from sutazai.cli.options import FileOption, StateOption
+from sutazai.cli.options import FileOption, OverlayOption, StateOption
 from sutazai.cli.service_start import MODULE
 from sutazai.cli.service_unit import Service, state_of, unit_text
 from sutazai.fleet.errors import Conflict, NotFound, Refused
@@ -56,6 +56,7 @@ def install_service(
         bool, typer.Option("--print", help="Print the unit and write nothing.")
     ] = False,
     file: FileOption = None,
+    overlay: OverlayOption = None,
     state: StateOption = None,
     port_base: PortBaseOption = None,
 ) -> None:
@@ -63,10 +64,12 @@ def install_service(
 
     It starts nothing: what to run next is printed.
     """
-    accepted = accept(meant(file), port_base=port_base)
+    source = meant(file)
+    accepted = accept(source, overlay=overlay, port_base=port_base)
     owner = _owner(system=system)
     places = Places.of(state) if state else owner.places(accepted.fleet.name)
-    service = _service(accepted, places, owner, system=system, port_base=port_base)
+    asked = _options(places, source, overlay=overlay, port_base=port_base)
+    service = _service(accepted, places, owner, asked, system=system)
     text = unit_text(service)
     if print_only:
         print(text, end="")
@@ -129,13 +132,21 @@ def _meant(state: Path | None, owner: Owner) -> Places:
     return owner.places((named or fleets.default_places()).state.name)
 
 
+def _options(
+    places: Places, file: Path | None, *, overlay: str | None, port_base: int | None
+) -> tuple[str, ...]:
+    """What `service_start` is told. The machine's own overlay is looked for at each start."""
+    options = ["--state", str(places.state)]
+    options += ["--file", str(file.absolute())] if file else []
+    options += ["--overlay", overlay] if overlay is not None else []
+    options += ["--port-base", str(port_base)] if port_base is not None else []
+    return tuple(options)
+
+
 def _service(
-    accepted: Accepted, places: Places, owner: Owner, *, system: bool, port_base: int | None
+    accepted: Accepted, places: Places, owner: Owner, options: tuple[str, ...], *, system: bool
 ) -> Service:
     file = accepted.file.absolute() if accepted.file else None
-    options = ["--state", str(places.state)]
-    options += ["--file", str(file)] if file else []
-    options += ["--port-base", str(port_base)] if port_base is not None else []
     # -P: what lies in the working folder is not ours to import.
     command = (os.path.abspath(sys.executable), "-P", "-m", MODULE, *options)
     name = f"{accepted.fleet.name}.env"

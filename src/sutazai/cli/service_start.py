@@ -38,7 +38,7 @@ def main(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
     places = Places.of(given.state)
     if fleets.is_running(places):
         raise AlreadyRunning(f"a fleet runs already on {places.state}", hint="sutazai down")
-    keeper, seen = _prepared(places, given.file, given.port_base, environment)
+    keeper, seen = _prepared(places, given, environment)
     os.chdir(places.state)
     command = [sys.executable, "-m", "sutazai.keeper", str(keeper)]
     os.execve(command[0], command, seen)  # noqa: S606 (there is no shell in it)
@@ -48,16 +48,17 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog=f"python -m {MODULE}")
     parser.add_argument("--state", type=Path, required=True)
     parser.add_argument("--file", type=Path)
+    parser.add_argument("--overlay")
     parser.add_argument("--port-base", type=int)
     return parser.parse_args(arguments)
 
 
 def _prepared(
-    places: Places, file: Path | None, port_base: int | None, environment: Mapping[str, str]
+    places: Places, given: argparse.Namespace, environment: Mapping[str, str]
 ) -> tuple[Path, dict[str, str]]:
     """The keeper's configuration, and the environment that it starts with."""
-    accepted = accept(file, port_base=port_base)
-    for warning in accepted.warnings if file else ():
+    accepted = accept(given.file, overlay=given.overlay, port_base=given.port_base)
+    for warning in accepted.warnings if accepted.file else ():
         print_problem(warning.as_dict())
     fleet = accepted.fleet
     check_model(fleet)

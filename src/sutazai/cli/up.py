@@ -18,7 +18,7 @@ from sutazai.cli.console import console
 from sutazai.cli.fleet_file import Accepted, accept, meant
 from sutazai.cli.folder import same_fleet
 from sutazai.cli.model_check import check_model
-from sutazai.cli.options import FileOption, StateOption
+from sutazai.cli.options import FileOption, OverlayOption, StateOption
 from sutazai.cli.output import print_problem, print_warning
 from sutazai.cli.starting import start_fleet
 from sutazai.cli.stop_view import stop_shown
@@ -35,6 +35,7 @@ def up(
     detach: Annotated[
         bool, typer.Option("--detach", "-d", help="Leave the fleet running and return.")
     ] = False,
+    overlay: OverlayOption = None,
     state: StateOption = None,
     port_base: Annotated[
         int | None,
@@ -49,9 +50,11 @@ def up(
     Without --detach it runs until Ctrl-C. Exit code 1 when an agent that should run does not come
     up; the others run on.
     """
-    accepted = accept(meant(file), port_base=port_base)
+    accepted = accept(meant(file), overlay=overlay, port_base=port_base)
     for warning in accepted.warnings if accepted.file else ():
         print_problem(warning.as_dict())
+    if accepted.overlay:
+        print(f"with {accepted.overlay}")
     places = Places.of(state) if state else fleets.places_of_name(accepted.fleet.name)
     if fleets.is_running(places):
         _say_that_it_runs(places, accepted)

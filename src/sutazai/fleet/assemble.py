@@ -19,7 +19,9 @@ Catalogue = Mapping[str, Mapping[str, Any]]
 DEEP = ("health", "sampling")
 """What an entry of the user's merges key by key; everything else it replaces as a whole."""
 
-_SECTIONS = ("agents", "services", "backends", "tiers", "clients")
+SECTIONS = ("agents", "services", "backends", "tiers", "clients")
+"""Whose entries may have nothing but their name: all defaults."""
+
 _FREE = ("options", "environment")
 _OF_RUNTIME = {
     "python": {"class", "prompt", "options"},
@@ -158,7 +160,7 @@ def _without_nothing(data: dict[str, Any]) -> dict[str, Any]:
     """Without keys that have no value; entries of sections that have none take all defaults."""
     kept = {}
     for key, value in data.items():
-        if key in _SECTIONS and isinstance(value, dict):
+        if key in SECTIONS and isinstance(value, dict):
             kept[key] = {
                 name: _filled({} if entry is None else entry) for name, entry in value.items()
             }

@@ -13,6 +13,7 @@ from sutazai.fleet.assemble import Assembled, Catalogue, assemble
 from sutazai.fleet.document import Document, read_document
 from sutazai.fleet.errors import BadFleet
 from sutazai.fleet.explain import explain, kind_of
+from sutazai.fleet.overlays import laid_over
 from sutazai.fleet.parts import joined
 from sutazai.fleet.ports import assigned
 from sutazai.fleet.positions import Positions
@@ -26,6 +27,7 @@ __all__ = [
     "Positions",
     "Problem",
     "Severity",
+    "files_of",
     "load",
     "load_fleet",
     "parse",
@@ -54,23 +56,45 @@ def parse_fleet(text: str, *, file: str, catalogue: Catalogue | None = None) -> 
     return parse(text, file=file, catalogue=catalogue).fleet
 
 
-def load(path: Path, *, catalogue: Catalogue | None = None) -> LoadedFleet:
+def load(
+    path: Path, *, overlay: Path | None = None, catalogue: Catalogue | None = None
+) -> LoadedFleet:
     """As `load_fleet`, together with the place of every key. A folder is read as one fleet of which
-    each of its ``*.yaml`` is a part."""
-    if path.is_dir():
-        parts = [read_document(_text(part), str(part)) for part in _parts(path)]
-        return _loaded(joined(parts, str(path)), catalogue)
-    return parse(_text(path), file=str(path), catalogue=catalogue)
+    each of its ``*.yaml`` is a part.
+
+    Args:
+        overlay: a file that is laid over it, see `overlays`.
+    """
+    parts = [read_document(_text(part), str(part)) for part in files_of(path)]
+    document = joined(parts, str(path)) if path.is_dir() else _fleet_file(parts[0])
+    if overlay is not None:
+        document = laid_over(document, read_document(_text(overlay), str(overlay)))
+    return _loaded(document, catalogue)
 
 
 def parse(text: str, *, file: str, catalogue: Catalogue | None = None) -> LoadedFleet:
     """As `parse_fleet`, together with the place of every key."""
-    document = read_document(text, file)
+    return _loaded(_fleet_file(read_document(text, file)), catalogue)
+
+
+def files_of(path: Path) -> list[Path]:
+    """The files that are read of a fleet file or a folder of parts, in the order of their names.
+
+    Raises BadFleet for a folder without parts.
+    """
+    if not path.is_dir():
+        return [path]
+    if parts := sorted(path.glob("*.yaml")):
+        return parts
+    raise _unreadable(path, "this is a folder without any *.yaml", "`sutazai init` writes one")
+
+
+def _fleet_file(document: Document) -> Document:
     if not isinstance(document.data, dict):
         message = f"a fleet file must be keys with values, not {kind_of(document.data)}"
         hint = "begin with `name: my-fleet`; `sutazai init` writes an example"
         raise bad_fleet([document.positions.problem((), message, hint=hint)])
-    return _loaded(document, catalogue)
+    return document
 
 
 def _loaded(document: Document, catalogue: Catalogue | None) -> LoadedFleet:
@@ -97,15 +121,10 @@ def _validated(whole: Assembled, before: tuple[Problem, ...]) -> Fleet:
 
 def _elsewhere(found: list[Problem], known: list[Problem]) -> list[Problem]:
     """Problems at places of which nothing is known yet: one mistake, one message."""
-    places = {(problem.line, problem.column) for problem in known}
-    return [problem for problem in found if (problem.line, problem.column) not in places]
-
-
-def _parts(folder: Path) -> list[Path]:
-    """The parts of a fleet in the order of their names. Raises BadFleet where there is none."""
-    if parts := sorted(folder.glob("*.yaml")):
-        return parts
-    raise _unreadable(folder, "this is a folder without any *.yaml", "`sutazai init` writes one")
+    places = {(problem.file, problem.line, problem.column) for problem in known}
+    return [
+        problem for problem in found if (problem.file, problem.line, problem.column) not in places
+    ]
 
 
 def _text(path: Path) -> str:

@@ -82,6 +82,16 @@ class Places:
         return self.state / "homes"
 
     @property
+    def sources(self) -> Path:
+        """What was fetched from Git, a folder each source."""
+        return self.state / "sources"
+
+    @property
+    def source_trees(self) -> Path:
+        """The files of such a source as they were applied last; all units see them."""
+        return self.homes / ".sources"
+
+    @property
     def kept_code(self) -> Path:
         """The code of accepted revisions, a folder each digest; all units see it."""
         return self.homes / ".code"
@@ -139,6 +149,11 @@ class Places:
     def alerts(self) -> Path:
         """What is known of alerts, silences, and notifications that are still to be sent."""
         return self.state / "alerts.json"
+
+    @property
+    def traces(self) -> Path:
+        """How far the traces of tasks were sent elsewhere."""
+        return self.state / "traces.json"
 
     @property
     def throttle(self) -> Path:

@@ -22,7 +22,7 @@ class Positions:
         file: the file as the user named it; empty where the fleet came from no file.
         keys: where a key, or an item of a list, begins.
         values: where a value begins; for a block of keys or items, where its key does.
-        files: the part that says what, where ``file`` is a folder of parts.
+        files: the part or overlay that says what, where it is not ``file``.
     """
 
     file: str = ""
@@ -57,7 +57,7 @@ class Positions:
         return Problem(self._file_of(path), line, column, dotted(path), message, hint, severity)
 
     def _file_of(self, path: Path) -> str:
-        known = (self.files.get(path[:length]) for length in (2, 1))
+        known = (self.files.get(path[:length]) for length in range(len(path), 0, -1))
         return next((file for file in known if file), self.file)
 
 

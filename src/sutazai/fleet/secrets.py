@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from sutazai.fleet.errors import BadFleet
 
@@ -35,6 +37,25 @@ def resolve_secret(text: str, environ: Mapping[str, str], base: Path) -> str:
     if text.startswith(FILE_PREFIX):
         return _read(_place(_expanded(text[len(FILE_PREFIX) :], environ), base))
     return _expanded(text, environ)
+
+
+def secret_files(declared: Any, environ: Mapping[str, str], base: Path) -> set[Path]:
+    """The files that ``declared`` (JSON-like) refers to by ``file:``, whether they are there or
+    not; those whose path cannot be made out are left out."""
+    found = set()
+    for text in _texts(declared):
+        if text.startswith(FILE_PREFIX):
+            with suppress(BadFleet):
+                found.add(_place(_expanded(text[len(FILE_PREFIX) :], environ), base))
+    return found
+
+
+def _texts(declared: Any) -> Iterator[str]:
+    if isinstance(declared, str):
+        yield declared
+    elif isinstance(declared, dict | list):
+        for each in declared.values() if isinstance(declared, dict) else declared:
+            yield from _texts(each)
 
 
 def _expanded(text: str, environ: Mapping[str, str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -36,12 +37,14 @@ class Revisions:
         codes: Mapping[str, str] | None = None,
         file: str | None = None,
     ) -> Revision:
-        """The last revision if it is the same fleet with the same code, else a new one."""
+        """The last revision if it is the same fleet with the same code in the same folder, else a
+        new one: relative paths count from that folder."""
         spec, digests = canonical(fleet), dict(codes or {})
+        known = (spec, digests, _folder(file))
 
         def work(session: Session) -> Revision:
             last = _last(session)
-            if last is not None and last.spec == spec and (last.codes or {}) == digests:
+            if last is not None and (last.spec, last.codes or {}, _folder(last.file)) == known:
                 return _shape(last)
             number = (last.number if last else 0) + 1
             row = RevisionRow(
@@ -114,6 +117,10 @@ def canonical(fleet: Fleet) -> str:
     """The one JSON text of a fleet: equal fleets have equal texts."""
     value = fleet.model_dump(mode="json", by_alias=True)
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _folder(file: str | None) -> str | None:
+    return os.path.dirname(file) if file else None
 
 
 def _last(session: Session) -> RevisionRow | None:
