@@ -15,6 +15,7 @@ import pytest
 from sutazai.agent import Agent, TaskContext
 from sutazai.agent.identity import Identity
 from sutazai.agent.server import InstanceServer
+from sutazai.agent.task import TOOLS
 from sutazai.agent.work import WAITING_PER_SLOT
 from sutazai.fleet.errors import AgentFailed, BadInput, DeadlineExceeded, QueueFull, Unavailable
 from sutazai.wire import Address, Client, Server, SseDecoder
@@ -41,6 +42,15 @@ class Raising(Agent):
 class Unavailing(Agent):
     async def run(self, task: TaskContext) -> Any:
         raise Unavailable("no tea", hint="buy some")
+
+
+class Handy(Agent):
+    async def run(self, task: TaskContext) -> Any:
+        for tool in task.input:
+            with task.tool():
+                if tool == "broken":
+                    raise Unavailable("no such tool")
+        return "done"
 
 
 class Forgetful(Agent):
@@ -145,6 +155,21 @@ async def test_errors_of_the_house_keep_their_name_and_hint() -> None:
         with pytest.raises(Unavailable, match="no tea") as caught:
             await invoke(client, address)
     assert caught.value.hint == "buy some"
+
+
+@pytest.mark.parametrize(
+    ("tools", "status", "told"),
+    [([], 200, None), (["saw", "file"], 200, "2 0"), (["saw", "broken"], 503, "2 1")],
+)
+async def test_an_answer_tells_how_the_tools_did_where_any_were_called(
+    tools: list[str], status: int, told: str | None
+) -> None:
+    async with instance(Handy) as (client, address):
+        body = json.dumps({"input": tools}).encode()
+        response = await client.request("POST", address, "/invoke", body=body)
+        async with response:
+            await response.read()
+    assert (response.status, response.headers.get(TOOLS)) == (status, told)
 
 
 async def test_an_output_that_is_no_json_is_the_authors_fault() -> None:

@@ -1,5 +1,11 @@
 """The context of one piece of work."""
 
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
 from sutazai.agent import TaskContext, Usage
 
 
@@ -33,3 +39,19 @@ def test_usage_adds_up() -> None:
     usage.add(prompt_tokens=10, completion_tokens=2)
     usage.add(prompt_tokens=5, completion_tokens=3)
     assert (usage.prompt_tokens, usage.completion_tokens, usage.calls) == (15, 5, 2)
+
+
+def test_calls_of_tools_are_counted_and_have_failed_where_they_raise() -> None:
+    task = TaskContext(id="t", input="x", ends_at=1.0, clock=lambda: 0.0)
+    with task.tool():
+        pass
+    with pytest.raises(ValueError, match="not found"), task.tool():
+        raise ValueError("not found")
+    assert (task.tool_calls, task.tool_errors) == (2, 1)
+
+
+async def test_a_tool_that_is_cut_off_has_failed() -> None:
+    task = TaskContext(id="t", input="x", ends_at=1.0, clock=lambda: 0.0)
+    with pytest.raises(TimeoutError), task.tool():
+        await asyncio.wait_for(asyncio.Event().wait(), 0)
+    assert (task.tool_calls, task.tool_errors) == (1, 1)

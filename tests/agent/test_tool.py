@@ -231,6 +231,15 @@ async def test_long_output_is_cut_and_says_so_while_the_program_may_finish(
     assert "characters left out" in model.asked[0]
 
 
+@pytest.mark.parametrize(("ends", "errors"), [("exit 0", 0), ("exit 3", 1), ("kill -9 $$", 1)])
+async def test_how_the_program_ended_is_counted_for_rollouts(
+    make_agent: MakeAgent, program: Callable[[str], str], ends: str, errors: int
+) -> None:
+    work = task("q")
+    await make_agent(tool=program(ends)).run(work)
+    assert (work.tool_calls, work.tool_errors) == (1, errors)
+
+
 async def test_output_that_is_no_text_does_no_harm(
     make_agent: MakeAgent, program: Callable[[str], str]
 ) -> None:
@@ -286,8 +295,10 @@ async def test_a_program_that_cannot_start_is_a_failure(
     broken = tmp_path / "broken"
     broken.write_text("#!/no/such/interpreter\n")
     broken.chmod(0o755)
+    work = task("q")
     with pytest.raises(Failed, match="could not be started"):
-        await run(make_agent(tool=str(broken)), "q")
+        await make_agent(tool=str(broken)).run(work)
+    assert (work.tool_calls, work.tool_errors) == (1, 1)
 
 
 async def test_without_a_model_the_output_still_comes_with_a_note(

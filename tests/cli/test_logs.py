@@ -15,6 +15,7 @@ import pytest
 from sutazai.cli.log_files import Tail
 from tests.cli.conftest import CommandLine
 
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 SECRET = "sk-0123456789abcdef0123456789"
 
 
@@ -63,6 +64,62 @@ def test_secrets_are_masked_and_no_line_drives_the_terminal(
     assert "planner-1 key [removed]" in said and "[bold]gone" in said
 
 
+def test_lines_about_a_task_or_a_run_are_found_in_both_forms(
+    sutazai: CommandLine, logs: Path
+) -> None:
+    write(logs, "planner.log", f"INFO reads [task=task-1 run=run-1 trace={TRACE}]", "   more")
+    write(logs, "planner.log", f"WARNING another's [task=task-2 trace={TRACE}]")
+    write(logs, "control.log", "ERROR sutazai.tasks: task task-1 failed in an unforeseen way")
+    told = {"time": "2030-01-02T03:04:05Z", "level": "ERROR", "message": "key " + SECRET}
+    with (logs / "writer.log").open("a") as log:
+        log.write(json.dumps({**told, "instance": "writer-1", "task": "task-1"}) + "\n")
+
+    assert {*texts(sutazai, logs, "--task", "task-1")} == {
+        *("reads", "   more", "task task-1 failed in an unforeseen way", "key [removed]"),
+    }
+    assert texts(sutazai, logs, "--run", "run-1") == ["reads", "   more"]
+    assert texts(sutazai, logs, "--level", "warning", "planner") == ["another's"]
+    assert texts(sutazai, logs, "--task", "task-1", "--level", "error", "--grep", "key") == [
+        "key [removed]"
+    ]
+
+
+def test_scripts_get_all_that_is_known_of_a_line(sutazai: CommandLine, logs: Path) -> None:
+    write(logs, "planner.log", f"INFO reads [task=task-1 run=run-1 trace={TRACE}]")
+
+    line = json.loads(sutazai("logs", "--json", "--state", str(logs.parent)).out)
+
+    assert line.pop("at") <= time.time()
+    assert line == {
+        "unit": "planner",
+        "source": "planner-1",
+        "text": "reads",
+        "level": "INFO",
+        "task": "task-1",
+        "run": "run-1",
+        "trace": TRACE,
+    }
+
+
+def test_people_see_what_a_line_is_about_at_its_end(sutazai: CommandLine, logs: Path) -> None:
+    write(logs, "planner.log", f"INFO reads [task=task-1 run=run-1 trace={TRACE}]")
+
+    said = sutazai("logs", "--state", str(logs.parent)).out
+
+    assert said.rstrip().endswith("planner-1 INFO reads  task-1  run-1")
+
+
+def test_an_exception_stands_below_its_line(sutazai: CommandLine, logs: Path) -> None:
+    told = {"time": "2030-01-02T03:04:05Z", "level": "ERROR", "message": "it failed", "task": "t"}
+    told |= {"instance": "writer-1", "exception": "Traceback:\nValueError: x"}
+    (logs / "writer.log").write_text(json.dumps(told) + "\n")
+
+    said = sutazai("logs", "--state", str(logs.parent)).out.splitlines()
+
+    assert said[0].endswith("writer-1 ERROR it failed  t")
+    assert said[1:] == ["  Traceback:", "  ValueError: x"]
+
+
 def test_what_cannot_be_is_refused(sutazai: CommandLine, logs: Path) -> None:
     write(logs, "planner.log", "x")
     state = ("--state", str(logs.parent))
@@ -71,6 +128,7 @@ def test_what_cannot_be_is_refused(sutazai: CommandLine, logs: Path) -> None:
     assert unknown.code == 4 and "planner" in unknown.err
     assert sutazai("logs", "--since", "soon", *state).code == 2
     assert sutazai("logs", "--grep", "(", *state).code == 2
+    assert sutazai("logs", "--level", "loud", *state).code == 2
 
 
 def test_a_tail_goes_on_over_a_turn_of_the_file(logs: Path) -> None:

@@ -13,6 +13,7 @@ from sutazai.control.settings import Listening
 from sutazai.control.source import Availability, LlmSource, Source, decide, observe
 from sutazai.fleet.declared import Priority
 from sutazai.fleet.desired import DesiredUnit, Kind, Standing
+from sutazai.fleet.observing import LogFormat, Logs
 from sutazai.fleet.places import Places
 from sutazai.fleet.serving import Backend, EmbeddedLlm
 from sutazai.fleet.spec import Agent, Fleet, Health, Pool, Runtime, Sampling, Service, Temperature
@@ -194,6 +195,22 @@ def test_what_an_instance_is_makes_another_version(update: dict[str, Any]) -> No
 )
 def test_what_an_instance_can_take_on_keeps_its_version(update: dict[str, Any]) -> None:
     assert planned(Agent(), **update).version == planned(Agent()).version
+
+
+def test_how_agents_log_is_said_only_where_it_is_not_as_usual() -> None:
+    plain, program = Agent(), Agent(runtime=Runtime.COMMAND, command=("x",))
+    fleet = Fleet(name="f", agents={"a": plain, "b": program})
+    logs = Logs(format=LogFormat.JSON)
+
+    usual = plan_units(fleet, house(a="k", b="k"), EMBEDDED)
+    objects = plan_units(fleet.model_copy(update={"logs": logs}), house(a="k", b="k"), EMBEDDED)
+
+    assert [unit.options.get("logs") for unit in usual] == [None, None, None]
+    assert [unit.options.get("logs") for unit in objects] == [None, "json", None]
+    changed = [
+        before.version != after.version for before, after in zip(usual, objects, strict=True)
+    ]
+    assert changed == [False, True, False]
 
 
 def test_a_stopped_unit_is_marked_and_keeps_its_version() -> None:

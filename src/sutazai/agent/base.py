@@ -17,6 +17,7 @@ from sutazai.agent.pressure import Pressure
 from sutazai.agent.task import DEADLINE, TASK, TaskContext, current_task
 from sutazai.fleet.errors import Refused
 from sutazai.fleet.ids import new_tag
+from sutazai.fleet.trace_ids import TRACEPARENT
 from sutazai.wire import Address, Client, Timeout
 
 T = TypeVar("T")
@@ -180,6 +181,7 @@ class Agent:
         headers = [("authorization", f"Bearer {self.identity.key}")]
         if task is not None:  # the other agent then works for the same task
             headers += [(TASK, task.id), (DEADLINE, f"{seconds:.3f}")]
+            headers += [(TRACEPARENT, task.traceparent)] if task.traceparent else []
         reply = await self._client.call(
             "POST",
             Address.parse(self.identity.gateway),

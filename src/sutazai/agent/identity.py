@@ -20,7 +20,8 @@ class Identity:
     """Who an instance is and whom it may call.
 
     ``gateway`` is the address of the gateway's socket for instances in `wire` form, ``key`` what
-    identifies the agent there. ``options`` is the author's own part of the fleet file.
+    identifies the agent there. ``logs`` says how it writes them, `console` or `json`. ``options``
+    is the author's own part of the fleet file.
     """
 
     agent: str
@@ -33,6 +34,7 @@ class Identity:
     concurrency: int = 4
     gateway: str = ""
     key: str = ""
+    logs: str = "console"
     options: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -40,7 +42,7 @@ class Identity:
         cls, options: Mapping[str, Any], *, instance: str, entry: str | None, key: str
     ) -> Identity:
         """The identity that control described in a desired unit's ``options``."""
-        known = {"agent", "version", "prompt", "tier", "concurrency", "gateway", "options"}
+        known = {"agent", "version", "prompt", "tier", "concurrency", "gateway", "logs", "options"}
         given = {name: value for name, value in options.items() if name in known}
         sampling = Sampling(**options.get("sampling", {}))
         if entry is not None:

@@ -17,6 +17,7 @@ import uvloop
 
 from sutazai.agent.base import Agent
 from sutazai.agent.identity import Identity
+from sutazai.agent.lines import ConsoleLines, write_objects
 from sutazai.agent.pages import give_back_zeros
 from sutazai.agent.server import InstanceServer
 from sutazai.fleet.errors import BadInput
@@ -35,6 +36,8 @@ def run(identity: Identity, listener: socket.socket) -> None:
     Without asyncio's Runner, whose own set-up costs each instance 50 KiB.
     """
     heed_sigterm()
+    if identity.logs == "json":
+        write_objects(identity)
     new_loop().run_until_complete(serve(identity, listener))
 
 
@@ -63,12 +66,10 @@ def _on_sigterm(number: int, frame: object) -> None:
 
 def set_up_logging() -> None:
     """Sends what agents log to the process's output."""
-    logging.basicConfig(
-        level=os.environ.get("SUTAZAI_LOG_LEVEL", "INFO"),
-        format="%(levelname)s %(message)s",
-        stream=sys.stderr,
-        force=True,
-    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(ConsoleLines())
+    level = os.environ.get("SUTAZAI_LOG_LEVEL", "INFO")
+    logging.basicConfig(level=level, handlers=[handler], force=True)
 
 
 async def serve(identity: Identity, listener: socket.socket) -> None:

@@ -14,10 +14,11 @@ from typing import Any
 from sutazai.agent.base import Agent
 from sutazai.agent.deliveries import Deliveries
 from sutazai.agent.pressure import PRESSURE, Pressure, pressure_of
-from sutazai.agent.task import PRIORITY, TASK, Report, TaskContext, report_to_nobody
+from sutazai.agent.task import PRIORITY, RUN, TASK, TOOLS, Report, TaskContext, report_to_nobody
 from sutazai.agent.work import Workshop, task_of
 from sutazai.fleet.errors import NotFound, SutazaiError
-from sutazai.wire import Request, Response, Router, json_response, sse_event
+from sutazai.fleet.trace_ids import TRACEPARENT
+from sutazai.wire import Request, Response, Router, error_response, json_response, sse_event
 
 EVENTS_AHEAD = 64
 """How many events a slow reader may be behind before the agent waits for it."""
@@ -83,8 +84,7 @@ class InstanceServer:
     async def _invoke(self, request: Request) -> Response:
         body = await request.json()
         if "text/event-stream" not in request.headers.get("accept", ""):
-            task = _task(request, body, report_to_nobody)
-            return json_response(await self._workshop.run(task))
+            return await self._answer(_task(request, body, report_to_nobody))
         events: asyncio.Queue[bytes] = asyncio.Queue(EVENTS_AHEAD)
 
         async def report(event: str, data: dict[str, Any]) -> None:
@@ -93,6 +93,17 @@ class InstanceServer:
         stream = self._stream(_task(request, body, report), events)
         headers = [("content-type", "text/event-stream"), ("cache-control", "no-cache")]
         return Response(200, headers, stream)
+
+    async def _answer(self, task: TaskContext) -> Response:
+        """What came of one piece of work, and how its tools did, where it called any."""
+        try:
+            response = json_response(await self._workshop.run(task))
+        except SutazaiError as error:
+            response = error_response(error)
+        if task.tool_calls:
+            told = (TOOLS, f"{task.tool_calls} {task.tool_errors}")
+            response.headers = [*response.headers, told]
+        return response
 
     async def _stream(
         self, task: TaskContext, events: asyncio.Queue[bytes]
@@ -115,6 +126,8 @@ def _task(request: Request, body: object, report: Report) -> TaskContext:
     task = task_of(body, report)
     task.id = request.headers.get(TASK) or task.id
     task.priority = request.headers.get(PRIORITY)
+    task.run = request.headers.get(RUN)
+    task.traceparent = request.headers.get(TRACEPARENT)
     return task
 
 

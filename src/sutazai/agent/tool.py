@@ -82,7 +82,8 @@ class ToolAgent(RoleAgent):
 
     Raises ``Unavailable`` when the program is not on this machine, ``BadInput`` or ``Refused`` for
     a target it may not have, ``DeadlineExceeded`` when it took too long, ``Failed`` when it could
-    not be started. An exit status other than 0 is no error here: the explanation tells it.
+    not be started. An exit status other than 0 is no error here: the explanation tells it. A
+    rollout counts it as one of the tool: a version that finds what the other one found exits alike.
     """
 
     def __init__(self, identity: Identity, client: Client) -> None:
@@ -92,7 +93,9 @@ class ToolAgent(RoleAgent):
     async def run(self, task: TaskContext) -> Any:
         command = self.tool.command(task.input)
         await task.progress(f"running {self.tool.name}", 0.1)
-        finished = await _finish(command, min(self.tool.timeout, TOOL_SHARE * task.deadline))
+        with task.tool():
+            finished = await _finish(command, min(self.tool.timeout, TOOL_SHARE * task.deadline))
+        task.tool_errors += finished.status != 0
         await task.progress("explaining what it said", 0.8)
         shown = [self.tool.name, *command[1:]]
         return {

@@ -6,10 +6,11 @@ import re
 import time
 from collections import deque
 from collections.abc import Iterable
+from dataclasses import asdict
 from heapq import merge
 from itertools import chain
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.text import Text
@@ -21,12 +22,14 @@ from sutazai.cli.options import JsonOption, StateOption
 from sutazai.cli.output import print_json_line
 from sutazai.fleet.errors import BadInput, NotFound
 from sutazai.fleet.explain import did_you_mean
+from sutazai.fleet.log_lines import LEVELS
 from sutazai.fleet.units import parse_duration
 from sutazai.gateway.records.redaction import redact
 from sutazai.observe.logs import LogLine, Wanted, lines_of
 
 LOOK = 0.5
 """Seconds between two looks at what is new."""
+STYLES = {"WARNING": "yellow", "ERROR": "red", "CRITICAL": "bold red"}
 
 app = typer.Typer()
 
@@ -45,6 +48,15 @@ def logs(
     grep: Annotated[
         str | None, typer.Option("--grep", metavar="PATTERN", help="Only lines with this in them.")
     ] = None,
+    level: Annotated[
+        str | None, typer.Option("--level", metavar="LEVEL", help="Only of this level, or worse.")
+    ] = None,
+    task: Annotated[
+        str | None, typer.Option("--task", metavar="ID", help="Only what is about this task.")
+    ] = None,
+    run: Annotated[
+        str | None, typer.Option("--run", metavar="ID", help="Only what is about this run.")
+    ] = None,
     state: StateOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -54,7 +66,7 @@ def logs(
     """
     folder = fleets.chosen(state).logs
     names = _names(folder, units)
-    wanted = Wanted(_moment(since), _pattern(grep))
+    wanted = Wanted(_moment(since), _pattern(grep), _level(level), task or "", run or "")
     tails = [Tail(folder, name) for name in names] if follow else []
     for line in _last(folder, names, wanted, lines):
         _show(line, as_json=as_json)
@@ -83,12 +95,26 @@ def _new(tails: Iterable[Tail], wanted: Wanted) -> list[LogLine]:
 
 
 def _show(line: LogLine, *, as_json: bool) -> None:
-    text = redact(line.text)
     if as_json:
-        print_json_line({"at": line.at, "unit": line.unit, "source": line.source, "text": text})
+        print_json_line(_object(line))
         return
-    shown = Text.assemble((clock(line.at), "dim"), " ", (line.source, "bold"), " ", plain(text))
+    said = line.said
+    first, *more = plain(redact(line.text)).split("\n")
+    style = STYLES.get(said.level, "")
+    shown = Text.assemble((clock(line.at), "dim"), " ", (line.source, "bold"), " ", (first, style))
+    if not line.rest:
+        about = "".join(f"  {each}" for each in (said.task, said.run) if each)
+        shown.append(plain(about), "dim")
+    for each in more:
+        shown.append(f"\n  {each}", style)
     console().print(shown, soft_wrap=True)
+
+
+def _object(line: LogLine) -> dict[str, Any]:
+    """All that is known of it; `text` is what was said, without its level."""
+    known = {name: redact(text) for name, text in asdict(line.said).items() if text}
+    text = known.pop("message", "")
+    return {"at": line.at, "unit": line.unit, "source": line.source, "text": text, **known}
 
 
 def _names(folder: Path, units: list[str] | None) -> list[str]:
@@ -105,6 +131,12 @@ def _moment(since: str | None) -> float:
         return time.time() - parse_duration(since) if since else 0.0
     except ValueError as error:
         raise BadInput(f"--since {since}: {error}") from error
+
+
+def _level(level: str | None) -> str:
+    if level is not None and level.upper() not in LEVELS:
+        raise BadInput(f"--level {level}: there is no such level", hint=", ".join(LEVELS).lower())
+    return (level or "").upper()
 
 
 def _pattern(grep: str | None) -> re.Pattern[str] | None:

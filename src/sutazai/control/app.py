@@ -34,6 +34,7 @@ from sutazai.control.rollouts.driver import Driver
 from sutazai.control.settings import Settings
 from sutazai.control.status import StatusReader
 from sutazai.control.tail import tail
+from sutazai.control.traces.exporting import exporter_of
 from sutazai.control.uids import unit_users
 from sutazai.control.work import control_database, control_office, control_scheduler
 from sutazai.fleet.isolation import uid_range
@@ -80,6 +81,8 @@ async def run_background(parts: Parts) -> None:
         group.create_task(parts.alerts.run(), name="watch for alerts")
         group.create_task(parts.drift.run(), name="watch for drift")
         group.create_task(parts.checkpoints.run(), name="make checkpoints")
+        if parts.exporter is not None:
+            group.create_task(parts.exporter.run(), name="send traces")
         group.create_task(parts.checkpoints.load(parts.host), name="restore services' data")
         settings = parts.settings
         sender = Sender(settings.fleet.notify.targets, settings.base)
@@ -106,12 +109,14 @@ async def _parts(
     )
     work = control_office(settings, database, client, feed)
     history = Keeping(places.history, feed)
+    exporter = exporter_of(settings, work.tasks, gateway, client, feed)
     fixed = Fixed(
         revision=revision,
         schedules=len(settings.fleet.schedules),
         folder=places.state,
         problems=lambda: len(reconciler.problems),
         objectives=lambda: alerts.owed,
+        traces=lambda: None if exporter is None else exporter.counts,
     )
     metrics = Collector((host, gateway), database, history, fixed)
     ends = Ends(places.alerts, lambda: metrics.latest, feed.add)
@@ -126,6 +131,7 @@ async def _parts(
         host,
         gateway,
         feed,
+        tasks=work.tasks,
         restore=reviser.put_back,
         backup=checkpoints.backup,
     )
@@ -146,6 +152,7 @@ async def _parts(
         history=history,
         checkpoints=checkpoints,
         alerts=alerts,
+        exporter=exporter,
         drift=_drift_desk(settings, reconciler, host, gateway, reviser, rollouts, feed, revision),
         stopping=asyncio.Event(),
         renewing=renewing,

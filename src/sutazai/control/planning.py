@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from sutazai.fleet.desired import (
 )
 from sutazai.fleet.fit import PLANES, llm_memory
 from sutazai.fleet.mounts import parse_mount
+from sutazai.fleet.observing import LogFormat, Logs
 from sutazai.fleet.places import Places
 from sutazai.fleet.secrets import FILE_PREFIX
 from sutazai.fleet.serving import EmbeddedLlm
@@ -93,14 +94,49 @@ class Move:
     house: House
 
 
+@dataclass(frozen=True)
+class Drawing:
+    """The units of agents as one revision declares them, drawn when they are first wanted."""
+
+    fleet: Fleet
+    house: House
+    stopped: Set[str]
+    _units: dict[str, DesiredUnit] = field(default_factory=dict, compare=False)
+
+    def unit(self, name: str) -> DesiredUnit:
+        """The unit of that agent."""
+        if name not in self._units:
+            fleet, house = self.fleet, self.house
+            unit = _isolated(_agent(name, fleet.agents[name], house), fleet, house)
+            self._units[name] = _finished(_logging(unit, fleet.logs), self.stopped)
+        return self._units[name]
+
+
+class Drawings:
+    """The drawings that were used last. While agents move, the fleet is planned anew for each few
+    of them, and hardly any unit differs."""
+
+    def __init__(self) -> None:
+        self._last: tuple[Drawing, ...] = ()
+
+    def of(self, *wanted: Drawing) -> tuple[Drawing, ...]:
+        """``wanted``, each as it was drawn before where that was lately."""
+        self._last = tuple(
+            next((known for known in self._last if known == one), one) for one in wanted
+        )
+        return self._last
+
+
 def plan_units(
     fleet: Fleet,
     house: House,
     source: LlmSource,
     stopped: Set[str] = frozenset(),
     move: Move | None = None,
+    drawings: Drawings | None = None,
 ) -> tuple[DesiredUnit, ...]:
-    """Every unit of the fleet, the embedded LLM where it is the source, and managed backends."""
+    """Every unit of the fleet, the embedded LLM where it is the source, and managed backends.
+    ``drawings`` spare who plans often much of it."""
     units = [_llm(fleet.llm, house)] if source.kind is Source.EMBEDDED else []
     units += managed_units(fleet.backends, str(house.base))
     units += [
@@ -109,23 +145,24 @@ def plan_units(
         if service.enabled
     ]
     planned = [_finished(_isolated(unit, fleet, house), stopped) for unit in units]
+    before = (move.fleet, move.house) if move else (fleet, house)
+    new, old = (drawings or Drawings()).of(
+        Drawing(fleet, house, stopped), Drawing(*before, stopped)
+    )
+    sides = {Side.NEW: new, Side.OLD: old}
     for name in fleet.agents:
-        planned += _agent_units(name, fleet, house, stopped, move)
+        arms = move.arms.units.get(name) if move else None
+        planned += [
+            arm.of(sides[arm.side].unit(name)) for arm in arms or (ArmUnit(name, Side.NEW),)
+        ]
     return tuple(planned)
 
 
-def _agent_units(
-    name: str, fleet: Fleet, house: House, stopped: Set[str], move: Move | None
-) -> Iterator[DesiredUnit]:
-    """One unit, and while the agent moves one for each of its arms."""
-    sides = {Side.NEW: (fleet, house)}
-    arms = move.arms.units.get(name) if move else None
-    if move is not None and arms is not None:
-        sides[Side.OLD] = (move.fleet, move.house)
-    for arm in arms or (ArmUnit(name, Side.NEW),):
-        declared, where = sides[arm.side]
-        unit = _isolated(_agent(name, declared.agents[name], where), declared, where)
-        yield arm.of(_finished(unit, stopped))
+def _logging(unit: DesiredUnit, logs: Logs) -> DesiredUnit:
+    """With how its instances log. What is usual is not said, so it is no part of a version."""
+    if logs.format is LogFormat.CONSOLE or unit.runtime is not Runtime.PYTHON:
+        return unit
+    return unit.model_copy(update={"options": {**unit.options, "logs": logs.format.value}})
 
 
 def _isolated(unit: DesiredUnit, fleet: Fleet, house: House) -> DesiredUnit:

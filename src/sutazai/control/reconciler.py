@@ -16,7 +16,7 @@ from sutazai.control.feed import EventFeed
 from sutazai.control.follower import Follower
 from sutazai.control.ollama import SourceChooser
 from sutazai.control.peers import GatewayPeer, HostPeer
-from sutazai.control.planning import House, Move, plan_memory, plan_units
+from sutazai.control.planning import Drawings, House, Move, plan_memory, plan_units
 from sutazai.control.rollouts.arms import NO_ARMS
 from sutazai.control.routing import plan_routes
 from sutazai.control.settings import Settings
@@ -82,6 +82,7 @@ class Reconciler:
         self._available = True
         self._availability = Availability()
         self._move: Move | None = None
+        self._drawings = Drawings()
         self._sourced, self._plannable = asyncio.Event(), asyncio.Event()
         if not moving:
             self._plannable.set()
@@ -188,8 +189,11 @@ class Reconciler:
 
     async def _plan(self) -> None:
         settings, stopped = self._settings, await self._stops.all()
-        units = plan_units(settings.fleet, self.house, self.source, stopped, self._move)
+        units = plan_units(
+            settings.fleet, self.house, self.source, stopped, self._move, self._drawings
+        )
         plan = plan_memory(settings.fleet, self.source)
+        desired = Desired(revision=0, units=units, plan=plan, logs=settings.fleet.logs.format)
         self.problems = ()
         routes = plan_routes(
             settings.fleet,
@@ -200,7 +204,7 @@ class Reconciler:
             resolve=self._resolved,
             arms=self._move.arms if self._move else NO_ARMS,
         )
-        await self._units.offer(Desired(revision=0, units=units, plan=plan))
+        await self._units.offer(desired)
         await self._calls.offer(routes)
 
     def _resolved(self, reference: str) -> str | None:

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import Field
 
 from sutazai.fleet.declared import Priority
+from sutazai.fleet.observing import LogFormat
 from sutazai.fleet.shapes import Shape
 from sutazai.fleet.spec import Network, Pool, Runtime, Temperature
 
@@ -174,9 +175,10 @@ class Plan(Shape):
 class Desired(Shape):
     """All units of one machine. A higher ``revision`` replaces a lower one as a whole.
 
-    Without a ``plan`` memory is not shared out.
+    Without a ``plan`` memory is not shared out. ``logs`` is how the lines of all units are kept.
     """
 
     revision: int
     plan: Plan | None = None
+    logs: LogFormat = LogFormat.CONSOLE
     units: tuple[DesiredUnit, ...] = ()

@@ -93,6 +93,8 @@ _OTHERS = (
     "sutazai_tasks_dead",
     "sutazai_tasks_oldest_wait_seconds",
     "sutazai_tasks_queued",
+    "sutazai_traces_dropped_total",
+    "sutazai_traces_sent_total",
 )
 
 METRICS = frozenset({*_HISTOGRAMS, *_OTHERS})

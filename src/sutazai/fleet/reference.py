@@ -16,8 +16,8 @@ from sutazai.fleet.units import DURATION_PATTERN, SIZE_PATTERN, format_size
 _SECTIONS = (
     "agents", "services", "backends", "tiers", "clients", "llm", "gateway", "tasks",
     "workflows", "schedules", "messages",
-    "bus", "rollout", "criteria", "alerts", "objectives", "notify", "drift", "checkpoints", "ports",
-    "memory", "isolation",
+    "bus", "rollout", "criteria", "alerts", "objectives", "notify", "drift", "logs", "tracing",
+    "checkpoints", "ports", "memory", "isolation",
 )  # fmt: skip
 _BOUNDS = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most"}
 _PATTERNS = {SIZE_PATTERN: "size", DURATION_PATTERN: "duration"}
@@ -32,7 +32,8 @@ prints its JSON Schema for editors. Unknown keys are refused. A key without a va
 written.
 
 A folder can be named in place of a file: all its `*.yaml` are then read as one fleet. Sections are
-joined, and what two files declare is refused with both places. Paths count from the folder.
+joined, and what two files declare is refused with both places. Paths count from the folder. What
+one machine has otherwise stands in an [overlay](#overlays).
 
 Sizes are a number with `B`, `KiB`, `MiB`, `GiB` or `TiB`, durations one with `ms`, `s`, `m`, `h`
 or `d`; the unit is never left out. Names are lower-case letters, digits and single dashes. Anchors,
@@ -54,6 +55,29 @@ out, too.
 """
 
 _RULES = """\
+## Overlays
+
+`overlays/HOSTNAME.yaml`, beside the fleet file or in the folder of its parts, is laid over it on
+the machine of that name; the name up to its first dot will do. `--overlay NAME`, or
+`SUTAZAI_OVERLAY`, takes another one, which must be there, and `none` takes none.
+
+```yaml
+memory: {{total: 256GiB}}
+agents:
+  planner:
+    replicas: 4
+    depends_on: [redis]
+  scraper:
+```
+
+- Keys are merged one by one, at every depth.
+- Everything else is replaced as a whole, lists too.
+- A key without a value takes away what the fleet file says there: this machine has no `scraper`.
+- The `name` stays, and paths still count from the fleet file's folder.
+
+Keys are checked as in the fleet file, and problems are told with the overlay's line.
+`sutazai check` says which overlay it took.
+
 ## Ports
 
 An agent with a `port` keeps it. The others get the lowest free one from `ports.agents_first` to

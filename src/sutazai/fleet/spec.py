@@ -9,11 +9,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any, Literal, Self
 
-from pydantic import (
-    Field,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, field_validator, model_validator
 
 from sutazai.fleet.alerting import AlertRule, Notify, Objective
 from sutazai.fleet.checkpoints import CheckpointPlan
@@ -22,6 +18,7 @@ from sutazai.fleet.drift import Drift
 from sutazai.fleet.isolation import Cores, Isolated, Isolation
 from sutazai.fleet.messaging import BusSpec, Messages, Word
 from sutazai.fleet.mounts import parse_mount
+from sutazai.fleet.observing import Logs, Tracing
 from sutazai.fleet.queueing import TaskQueue
 from sutazai.fleet.rollout_criteria import RolloutCriteria
 from sutazai.fleet.rollouts import RolloutPlan
@@ -281,6 +278,11 @@ class Agent(Unit):
     recycle_after: Interval | None = Field(
         None, description="Age at which an instance makes room for a new one; up to a tenth later."
     )
+    replayable: bool = Field(
+        False,
+        description="Its work may be done again at any time without harm to anything: rollouts may "
+        "replay inputs of its tasks (`no_traffic: replay`).",
+    )
 
     @model_validator(mode="after")
     def _only_python_has_a_class(self) -> Self:
@@ -294,9 +296,11 @@ class Agent(Unit):
         return self
 
     @model_validator(mode="after")
-    def _python_is_given_its_tasks(self) -> Self:
+    def _who_fetches_is_given_none(self) -> Self:
         if self.pull and self.runtime is Runtime.PYTHON:
             raise wrong("pull", "`pull` is for programs of others; python agents are given tasks")
+        if self.pull and self.replayable:
+            raise wrong("replayable", "who fetches its tasks cannot be given any to replay")
         return self
 
     @model_validator(mode="after")
@@ -423,4 +427,6 @@ class Fleet(Spec):
         default_factory=RolloutCriteria, description="What a new version is judged by."
     )
     drift: Drift = Field(default_factory=Drift)
+    logs: Logs = Field(default_factory=Logs)
+    tracing: Tracing = Field(default_factory=Tracing)
     checkpoints: CheckpointPlan = Field(default_factory=CheckpointPlan)

@@ -24,13 +24,14 @@ class Invocation(Shape):
     ``input`` is a text or any JSON value. ``schema_`` (in JSON: ``schema``), where given, is the
     JSON Schema that the answer must follow. ``deadline`` bounds the whole call. Calls to models
     that are made for it have its ``priority``, else the agent's own, and are charged to its
-    ``task`` and ``run``.
+    ``task`` and ``run``. ``traceparent`` is the span that it lies in, as that header has it.
     """
 
     input: Any
     task: Label | None = None
     run: Label | None = None
     priority: Priority | None = None
+    traceparent: Label | None = None
     deadline: float = 300.0
     schema_: dict[str, Any] | None = Field(None, alias="schema")
     max_tokens: int | None = None

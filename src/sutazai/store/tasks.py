@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import cast
 
-from sqlalchemy import Select, Table, delete, func, select
+from sqlalchemy import ColumnElement, Select, Table, delete, func, select
 from sqlalchemy.orm import Session
 
 from sutazai.fleet.work import DEAD, OPEN, Task, WorkState
@@ -80,6 +80,18 @@ class Tasks:
         query = wanted.narrow(query)
         return await self._database.read(lambda session: [*map(task_of, session.scalars(query))])
 
+    async def ended(self, after: tuple[float, str], until: float, *, limit: int) -> list[Task]:
+        """Those that ended later than one of this time and id, and not later than ``until``; the
+        first first."""
+        query = select(TaskRow).where(*_ended(after, until))
+        query = query.order_by(TaskRow.ended, TaskRow.id).limit(limit)
+        return await self._database.read(lambda session: [*map(task_of, session.scalars(query))])
+
+    async def ended_ids(self, after: tuple[float, str], until: float) -> list[str]:
+        """The ids of all of them, in no order."""
+        query = select(TaskRow.id).where(*_ended(after, until))
+        return await self._database.read(lambda session: [*session.scalars(query)])
+
     async def count_open(self, keys: str = "") -> int:
         """How many tasks have not ended; with ``keys``, of those whose key begins so."""
         query = select(func.count()).select_from(TaskRow).where(TaskRow.state.in_(OPEN))
@@ -126,6 +138,12 @@ RUNNING = (
     .where(TASKS.c.state == WorkState.RUNNING)
     .group_by(TASKS.c.agent)
 )
+
+
+def _ended(after: tuple[float, str], until: float) -> tuple[ColumnElement[bool], ...]:
+    at, last = after
+    later = (TaskRow.ended > at) | ((TaskRow.ended == at) & (TaskRow.id > last))
+    return TaskRow.state.not_in(OPEN), TaskRow.ended >= at, TaskRow.ended <= until, later
 
 
 def _by_key(session: Session, key: str) -> TaskRow | None:

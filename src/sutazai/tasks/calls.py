@@ -20,6 +20,7 @@ from sutazai.fleet.errors import (
     SutazaiError,
 )
 from sutazai.fleet.status import Exit, HostStatus, State
+from sutazai.fleet.trace_ids import TRACEPARENT
 from sutazai.fleet.work import Invocation, Result
 from sutazai.wire import Address, Client, Timeout
 
@@ -188,14 +189,18 @@ class AgentCalls:
 
 def handed(invocation: Invocation) -> list[tuple[str, str]]:
     """The headers that tell the gateway what a call is made for, so that what the agent asks of
-    models has its rank, is bound by its deadline and its budgets, and is charged to it."""
+    models has its rank, is bound by its deadline and its budgets, and is charged to it; and the one
+    that tells the agent in which span it works."""
     values = {
         "task": invocation.task,
         "run": invocation.run,
         "priority": invocation.priority,
         "deadline": f"{invocation.deadline:.3f}",
     }
-    return [(f"x-sutazai-{name}", value) for name, value in values.items() if value is not None]
+    told = [(f"x-sutazai-{name}", value) for name, value in values.items() if value is not None]
+    if invocation.traceparent is not None:
+        told.append((TRACEPARENT, invocation.traceparent))
+    return told
 
 
 def well_formed(value: Any) -> Any:

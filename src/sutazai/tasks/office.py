@@ -106,7 +106,12 @@ class Office:
             turns,
             self.crew,
             self.bell,
-            Means(self.engine, calls, self.artifacts),
+            Means(
+                self.engine,
+                calls,
+                self.artifacts,
+                fleet.tracing.share if fleet.tracing.otlp else None,
+            ),
             self.endings,
             hearing.task,
             limit=fleet.tasks.concurrency,

@@ -67,6 +67,7 @@ def control_text() -> str:
         history_size=1,
         disk=(1, 2),
         objectives=ledger.samples("answered"),
+        traces=(3, 1),
     )
     return _text(chain(families(CONTROL, [figures]), own_families("control")))
 

@@ -21,6 +21,7 @@ from sutazai.control.rollouts.desk import RolloutDesk
 from sutazai.control.rollouts.driver import Driver
 from sutazai.control.settings import Settings
 from sutazai.control.status import StatusReader
+from sutazai.control.traces.exporting import Exporter
 from sutazai.fleet.errors import NotFound
 from sutazai.fleet.explain import did_you_mean
 from sutazai.fleet.spec import Agent
@@ -32,7 +33,8 @@ from sutazai.tasks.schedules.scheduler import Scheduler
 @dataclass(frozen=True)
 class Parts:
     """Control, put together. ``stopping`` is set when the process is about to end, ``renewing``
-    where it is to start anew then, for another fleet is in force."""
+    where it is to start anew then, for another fleet is in force. Without an ``exporter`` no traces
+    are sent elsewhere."""
 
     settings: Settings
     host: HostPeer
@@ -51,6 +53,7 @@ class Parts:
     alerts: AlertDesk
     drift: DriftDesk
     checkpoints: CheckpointDesk
+    exporter: Exporter | None
     stopping: asyncio.Event
     renewing: asyncio.Event
 

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from typing import Annotated
-from urllib.parse import quote
 
 from fastapi import APIRouter, Query
 
 from sutazai.control.api.parts import PartsDep
 from sutazai.fleet.errors import SutazaiError
-from sutazai.fleet.traces import ModelCall, Span
+from sutazai.fleet.traces import Span
 from sutazai.fleet.work import Task, TaskBatch, TaskRequest, WorkState
 from sutazai.observe.traces.assembling import trace_of
 
 router = APIRouter(prefix="/tasks", tags=["tasks"])
 
 WAIT_MAX = 60.0
-CALLS_MAX = 1_000
-"""Most calls to models that a trace shows."""
 
 
 @router.post("")
@@ -65,12 +62,10 @@ async def trace(parts: PartsDep, task_id: str) -> Span:
     """Where its time went: waits, attempts, and in them the calls to models, as they are
     recorded."""
     task = await parts.work.task_desk.get(task_id)
-    query = f"/calls?task={quote(task.id, safe='')}&limit={CALLS_MAX}"
     try:
-        found = await parts.gateway.call("GET", query)
+        return trace_of(task, await parts.gateway.calls(task))
     except SutazaiError as error:
         return trace_of(task, (), note=f"its calls to models cannot be had: {error.message}")
-    return trace_of(task, map(ModelCall.model_validate, found))
 
 
 @router.post("/{task_id}/cancel")

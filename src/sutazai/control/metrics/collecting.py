@@ -31,13 +31,15 @@ log = logging.getLogger(__name__)
 @dataclass(frozen=True, kw_only=True)
 class Fixed:
     """What does not change while control runs, and where to ask for what does: how many problems
-    there are, and samples of service levels. ``folder`` is whose disk is watched."""
+    there are, samples of service levels, and how many traces were sent and dropped. ``folder`` is
+    whose disk is watched."""
 
     revision: int
     schedules: int
     folder: Path
     problems: Callable[[], int]
     objectives: Callable[[], Sequence[Sample]]
+    traces: Callable[[], tuple[int, int] | None]
 
 
 class Collector:
@@ -120,6 +122,7 @@ class Collector:
             history_size=self._keeping.size,
             disk=await asyncio.to_thread(_disk, self._fixed.folder),
             objectives=self._fixed.objectives(),
+            traces=self._fixed.traces(),
         )
 
     async def _work(self) -> WorkFigures | None:

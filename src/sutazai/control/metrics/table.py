@@ -11,7 +11,7 @@ from sutazai.fleet.work import WorkState
 from sutazai.observe.alerts.objectives import BURN, LEFT, SHARE
 from sutazai.observe.samples import Sample
 from sutazai.store import WorkFigures
-from sutazai.wire.exposition import Table, Value, gauge, labels, plain
+from sutazai.wire.exposition import Table, Value, counter, gauge, labels, plain
 
 UNSAID = "none"
 """The priority of tasks that were given none: that of their agent counts."""
@@ -25,7 +25,8 @@ class ControlFigures:
     ``connections`` are those in use and those that there may be. ``peers`` says by name who
     answered last. ``recording`` is whether the history is kept. ``disk`` is the room that is free
     on the disk of the state folder, and all of it; None where it cannot be looked at.
-    ``objectives`` are samples of service levels.
+    ``objectives`` are samples of service levels. ``traces`` are those that were sent elsewhere, and
+    those that were given up; None where none are to be sent.
     """
 
     now: float
@@ -40,6 +41,7 @@ class ControlFigures:
     history_size: int
     disk: tuple[int, int] | None
     objectives: Iterable[Sample]
+    traces: tuple[int, int] | None
 
 
 def _of_work(
@@ -145,6 +147,16 @@ CONTROL: Table[ControlFigures] = (
         "sutazai_history_size_bytes",
         "The history's file.",
         plain(lambda now: now.history_size),
+    ),
+    counter(
+        "sutazai_traces_sent_total",
+        "Traces that the collector has taken.",
+        plain(lambda now: now.traces and now.traces[0]),
+    ),
+    counter(
+        "sutazai_traces_dropped_total",
+        "Traces that the collector did not take, or not in time.",
+        plain(lambda now: now.traces and now.traces[1]),
     ),
     gauge(
         "sutazai_disk_free_bytes",

@@ -11,8 +11,11 @@ import contextlib
 import os
 import time
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 
+from sutazai.fleet.log_lines import as_object
+from sutazai.fleet.observing import LogFormat
 from sutazai.host.bell import Bell
 
 LOG_MAX = 4 * 1024 * 1024
@@ -23,18 +26,31 @@ READ_MAX = 64 * 1024
 
 
 class Log:
-    """The log of one unit, ``NAME.log``, rotated to ``NAME.1.log``."""
+    """The log of one unit, ``NAME.log``, rotated to ``NAME.1.log``.
 
-    def __init__(self, folder: Path, name: str) -> None:
+    Args:
+        form: how lines are kept, now.
+    """
+
+    def __init__(
+        self, folder: Path, name: str, form: Callable[[], LogFormat] = lambda: LogFormat.CONSOLE
+    ) -> None:
         self.path = folder / f"{name}.log"
         self._older = folder / f"{name}.1.log"
         self._size: int | None = None
+        self._form = form
         self.written = Bell()
 
     def write(self, instance: str, lines: list[str]) -> None:
         """Appends lines, each with the time and who said it. A full disk loses lines, no more."""
-        stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
-        text = "".join(f"{stamp}Z {instance} | {line}\n" for line in lines).encode()
+        now = time.time()
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now))
+        if self._form() is LogFormat.JSON:
+            exact = f"{stamp}.{int(now % 1 * 1000):03d}Z"
+            kept = [as_object(line, time=exact, instance=instance) for line in lines]
+        else:
+            kept = [f"{stamp}Z {instance} | {line}" for line in lines]
+        text = "".join(f"{line}\n" for line in kept).encode(errors="replace")
         with contextlib.suppress(OSError):
             self._rotate_before(len(text))
             with self.path.open("ab") as log:

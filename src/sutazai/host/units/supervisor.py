@@ -185,13 +185,15 @@ class Supervisor:
             self._awake.pop(name, None)
 
     def _new_unit(self, spec: DesiredUnit) -> Unit:
-        unit = Unit(spec, Log(self._places.logs, spec.name), self._around)
+        unit = Unit(spec, self._log(spec.name), self._around)
         self._awake[spec.name] = unit
         return unit
 
+    def _log(self, name: str) -> Log:
+        return Log(self._places.logs, name, lambda: self.desired.logs)
+
     def _adopt(self, name: str, record: Record) -> None:
-        log = Log(self._places.logs, name)
-        started = self._launcher.adopt(record, log)
+        started = self._launcher.adopt(record, self._log(name))
         if started is None:
             self._events.add("missed", f"{record.instance} ended while no host ran", unit=name)
             return

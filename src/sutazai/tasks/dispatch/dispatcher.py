@@ -15,6 +15,7 @@ from math import ceil
 
 from sutazai.fleet.declared import Priority
 from sutazai.fleet.errors import Failed, SutazaiError, Unavailable
+from sutazai.fleet.span_ids import traceparent
 from sutazai.fleet.work import Invocation, Task
 from sutazai.store import Turns
 from sutazai.store.turns import Claim, Claiming, Ended, Turned
@@ -45,11 +46,13 @@ Announce = Callable[[Task], Awaitable[None]]
 
 @dataclass(frozen=True)
 class Means:
-    """What an attempt is made with."""
+    """What an attempt is made with. ``traced`` is the share of traces that is sent elsewhere, None
+    where none is: then agents are told of none."""
 
     engine: Engine
     calls: AgentCalls
     artifacts: ArtifactFolder
+    traced: float | None = None
 
 
 class Dispatcher:
@@ -236,7 +239,12 @@ class Dispatcher:
             run=claim.run,
             priority=Priority(claim.priority) if claim.priority else None,
             deadline=claim.deadline,
+            traceparent=self._span(claim),
         )
         result = await self._means.calls.invoke(claim.agent, invocation)
         self._crew.learn(claim.agent, time.time() - claim.begun)
         return Outcome(value=result.output, instance=result.instance)
+
+    def _span(self, claim: Claim) -> str | None:
+        share = self._means.traced
+        return None if share is None else traceparent(claim.id, claim.attempt, share)
