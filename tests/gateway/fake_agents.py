@@ -25,12 +25,14 @@ from sutazai.wire import (
 
 @dataclass
 class FakeInstance:
-    """One instance that says who it is. Use as ``async with``."""
+    """One instance that says who it is, and ``tells`` by headers of its answers what else it is
+    told to. Use as ``async with``."""
 
     folder: Path
     agent: str = "planner"
     number: int = 1
     hold: asyncio.Event | None = None
+    tells: tuple[tuple[str, str], ...] = ()
     headers: list[Headers] = field(default_factory=list)
     running: int = 0
     left: int = 0
@@ -72,7 +74,8 @@ class FakeInstance:
             body = await request.json()
             if self.hold is not None:
                 await self.hold.wait()
-            return json_response({"output": body["input"], "instance": self.name})
+            answer = {"output": body["input"], "instance": self.name}
+            return json_response(answer, headers=self.tells)
         except asyncio.CancelledError:
             self.left += 1
             raise

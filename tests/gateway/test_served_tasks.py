@@ -23,6 +23,7 @@ from sutazai.fleet.facts import Endpoint
 from sutazai.fleet.places import Places
 from sutazai.fleet.routes import Door, Key
 from sutazai.fleet.serving import WorkBudget
+from sutazai.fleet.span_ids import traceparent
 from sutazai.fleet.work import Invocation
 from sutazai.gateway.callers.keys import CONTROL, Caller, Keyring
 from sutazai.gateway.callers.tasks import ServedCall, Tasks
@@ -238,6 +239,18 @@ async def test_an_agent_that_asks_another_one_hands_the_task_on(
     first, second, _ = [served.deadline for _, served in gateway.calls if served]
     assert first is not None and second is not None and second < first
     assert gateway.tasks.served == 0
+
+
+async def test_all_who_work_for_a_task_are_told_its_run_and_its_trace(
+    gateway: Gateway, control: AgentCalls
+) -> None:
+    await gateway.hire(planner=Delegator, worker=Thinker)
+    parent = traceparent("run-1/plan", 1, 1.0)
+
+    await control.invoke("planner", WORK.model_copy(update={"traceparent": parent}))
+
+    told = [(seen.get("x-sutazai-run"), seen.get("traceparent")) for seen in gateway.shown]
+    assert told == [(WORK.run, parent)] * len(gateway.shown) and len(told) > 1
 
 
 async def test_nobody_else_says_what_an_agent_serves(gateway: Gateway) -> None:

@@ -63,11 +63,16 @@ def test_no_task_done_by_either_says_nothing() -> None:
     assert look(Signs(answered=50), Signs(answered=50)) == ()
 
 
-@pytest.mark.parametrize(
-    "guard", [Guard.ERRORS, Guard.LLM_FAILURES, Guard.BREAKER_TRIPS, Guard.DEAD_CANARY]
-)
+@pytest.mark.parametrize("guard", [Guard.ERRORS, Guard.LLM_FAILURES, Guard.DEAD_CANARY])
 def test_a_dead_llm_is_not_greens_fault(guard: Guard) -> None:
     assert only(look(TROUBLES[guard], llm_down=True)).cause is Cause.ENVIRONMENT
+
+
+def test_breaker_trips_are_the_llms_where_others_have_a_part_in_half_of_them() -> None:
+    green = Signs(breaker_trips=5)
+    assert only(look(green, Signs(breaker_trips=2))).cause is Cause.GREEN
+    assert only(look(green, Signs(breaker_trips=3))).cause is Cause.ENVIRONMENT
+    assert only(look(green, llm_down=True)).cause is Cause.GREEN, "it brings the LLM down"
 
 
 def test_a_version_that_crashes_without_the_llm_is_at_fault_where_the_old_one_bears_it() -> None:

@@ -36,6 +36,7 @@ class NoTraffic(StrEnum):
 
     WAIT = "wait"
     EXTEND = "extend"
+    REPLAY = "replay"
     ASK = "ask"
 
 
@@ -120,8 +121,9 @@ class RolloutPlan(Spec):
     bake: Duration = Field(4 * HOUR, description="How long the old version is kept ready.")
     no_traffic: NoTraffic = Field(
         NoTraffic.EXTEND,
-        description="Evidence that says nothing: `wait` for it, `extend` the phase, or `ask` a "
-        "person. What still says nothing after that is a person's to decide.",
+        description="Evidence that says nothing: `wait` for it, `extend` the phase, `replay` "
+        "inputs of tasks meanwhile (of agents that are `replayable`), or `ask` a person. What "
+        "still says nothing after that is a person's to decide.",
     )
     extension: Duration = Field(HOUR, description="Most time that a phase is extended or held up.")
     preflight: Interval = Field(15 * MINUTE, description="Time for what is done beforehand.")

@@ -9,6 +9,7 @@ from sutazai.fleet.arms import ArmsSeen
 from sutazai.fleet.facts import Demand, EndpointFacts, Heard
 from sutazai.fleet.ids import new_id
 from sutazai.fleet.routes import Routes
+from sutazai.fleet.shapes import Shape
 from sutazai.gateway.backends.catalogue import Target
 from sutazai.gateway.doors.instances import Instances
 from sutazai.gateway.llm import LlmSide
@@ -87,7 +88,7 @@ class Api:
             self._on_ready()
         await self._listen(facts.bridges)
         heard = Heard(sequence=facts.sequence, demand=self._demand())
-        return json_response(heard.model_dump(mode="json"))
+        return _told(heard)
 
     def _demand(self) -> Demand:
         instances = self._instances
@@ -98,15 +99,16 @@ class Api:
         )
 
     async def get_stats(self, request: Request) -> Response:
-        return json_response(self.stats().model_dump(mode="json"))
+        return _told(self.stats())
 
     async def get_arms(self, request: Request) -> Response:
         seen = ArmsSeen(
             incarnation=self._incarnation,
             arms=self._llm.arms.counts(),
+            trips=self._llm.arms.trips.last(),
             running=self._instances.in_hand(),
         )
-        return json_response(seen.model_dump(mode="json"))
+        return _told(seen)
 
     async def get_models(self, request: Request) -> Response:
         catalogue = self._llm.backends.catalogue
@@ -116,7 +118,7 @@ class Api:
     async def put_trouble(self, request: Request) -> Response:
         order = read_shape(TroubleOrder, await request.read())
         self._trouble.order(order)
-        return json_response(order.model_dump(mode="json"))
+        return _told(order)
 
     def stats(self) -> GatewayStats:
         """The figures of this moment."""
@@ -126,6 +128,10 @@ class Api:
             revision=self._revision,
             problems=self._problems,
         )
+
+
+def _told(shape: Shape) -> Response:
+    return Response(200, [("content-type", "application/json")], shape.model_dump_json().encode())
 
 
 def _model_stats(target: Target) -> ModelStats:

@@ -58,7 +58,12 @@ class LlmSide:
         self.activity = Activity()
         self.arms = Arms()
         self.admission = Admission(NO_ROUTES.queue)
-        self.backends = Backends(client, self.admission.update_backends, load=self.admission.load)
+        self.backends = Backends(
+            client,
+            self.admission.update_backends,
+            load=self.admission.load,
+            tripped=self.arms.tripped,
+        )
         self._budgets = Budgets(self._budgets_kept.touch)
         self._budgets.load(_load(places.budgets))
         self._plant = Plant(

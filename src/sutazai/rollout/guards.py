@@ -58,7 +58,8 @@ class Signs:
         memory: the fullest instance, as a share of its limit; 0 where it has none.
         memory_bytes: what its instances hold.
         failed_checks: health checks in a row that failed, of the worst instance.
-        breaker_trips: how often a breaker tripped on it.
+        breaker_trips: how often an LLM backend's breaker opened by its calls, or that of a model
+            that it asks for. Of the old version, how often others than green had a part in it.
         requests: requests through the front door, and those that failed.
         llm: LLM calls, and those that failed.
         answered: requests and tasks that it took with a good status. Those of the old version, and
@@ -187,10 +188,13 @@ def _checks(pair: _Pair, borne: AutomaticRollback) -> Alarm | None:
 
 
 def _trips(pair: _Pair, borne: AutomaticRollback) -> Alarm | None:
-    if pair.green.breaker_trips <= borne.breaker_trips:
+    """They are the LLM's where others have a part in half of them. That no model can be had is no
+    excuse: green alone may have brought that about, and what probes find then is others' too."""
+    green, others = pair.green.breaker_trips, pair.blue.breaker_trips
+    if green <= borne.breaker_trips:
         return None
-    seen = f"{pair.green.breaker_trips} breaker trips in a minute"
-    shared = pair.sight.llm_down or pair.blue.breaker_trips > borne.breaker_trips
+    seen = f"{green} breaker trips in a minute"
+    shared = others >= AS_BAD * green
     return pair.alarm(Guard.BREAKER_TRIPS, seen, f"{borne.breaker_trips}", shared=shared)
 
 

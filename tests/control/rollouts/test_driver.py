@@ -13,8 +13,10 @@ from sutazai.control.api.parts import Parts
 from sutazai.fleet.errors import Conflict
 from sutazai.fleet.places import Places
 from sutazai.fleet.revisions import Application
-from sutazai.fleet.rollouts import RolloutPlan, Step
+from sutazai.fleet.rollouts import NoTraffic, RolloutPlan, Step
 from sutazai.fleet.spec import Agent, Fleet, Temperature
+from sutazai.fleet.work import TaskRequest, WorkState
+from sutazai.gateway.callers.handed import TASK, UNIT
 from sutazai.rollout.machine import Command
 from tests.control.conftest import TOKEN, eventually, running_control, small_fleet
 from tests.control.peers import FakeGateway, FakeHost
@@ -34,15 +36,18 @@ QUICK = RolloutPlan.model_validate(
 GREEN, BASELINE = "planner@2", "planner@1"
 
 
-def fleet(prompt: str) -> Fleet:
+REPLAYS = QUICK.model_copy(update={"no_traffic": NoTraffic.REPLAY, "extension": 3600.0})
+
+
+def fleet(prompt: str, plan: RolloutPlan, *, replayable: bool) -> Fleet:
     small = small_fleet()
-    planner = Agent(prompt=prompt, temperature=Temperature.HOT, port=10460)
+    planner = Agent(prompt=prompt, temperature=Temperature.HOT, port=10460, replayable=replayable)
     agents = {**small.agents, "planner": planner}
-    return small.model_copy(update={"agents": agents, "rollout": QUICK})
+    return small.model_copy(update={"agents": agents, "rollout": plan})
 
 
-def application(prompt: str) -> Application:
-    spec = fleet(prompt).model_dump(mode="json", by_alias=True)
+def application(prompt: str, plan: RolloutPlan = QUICK, *, replayable: bool = False) -> Application:
+    spec = fleet(prompt, plan, replayable=replayable).model_dump(mode="json", by_alias=True)
     return Application(fleet=spec, author="ann")
 
 
@@ -155,6 +160,57 @@ async def test_it_goes_on_where_it_was_after_control_has_died(
     assert all(
         {GREEN, BASELINE} <= {unit.name for unit in each.units} for each in host.pushed[pushed:]
     )
+
+
+async def did(parts: Parts, *inputs: str) -> None:
+    """The planner has done tasks with these inputs."""
+    for each in inputs:
+        await parts.work.task_desk.submit(TaskRequest(agent="planner", input=each))
+    async with asyncio.timeout(60):
+        while len(await parts.work.tasks.newest(state=WorkState.DONE)) < len(inputs):
+            await asyncio.sleep(0.02)
+
+
+def replays(gateway: FakeGateway) -> set[tuple[str, str]]:
+    """What was replayed, and by which unit."""
+    calls = zip(gateway.calls, gateway.headers, strict=True)
+    told = ((body["input"], headers.get(UNIT)) for (_, body), headers in calls)
+    return {(each, unit) for each, unit in told if unit is not None}
+
+
+async def echo(body: dict[str, Any]) -> Any:
+    return body["input"]
+
+
+async def test_without_traffic_recorded_inputs_are_replayed_to_both_versions_once(
+    places: Places, host: FakeHost, gateway: FakeGateway
+) -> None:
+    gateway.agents["planner"] = echo
+    async with running_control(places) as (parts, _):
+        await eventually(lambda: host.pushed and gateway.pushed)
+        await did(parts, "a", "b")
+        await parts.reviser.apply(application("Plan better.", REPLAYS, replayable=True))
+    async with running_control(places) as (parts, _):
+        wanted = {(each, unit) for each in ("a", "b") for unit in (GREEN, BASELINE)}
+        await eventually(lambda: replays(gateway) >= wanted)
+        named = [headers for headers in gateway.headers if UNIT in headers]
+        assert replays(gateway) == wanted and len(named) == 4
+        assert all((headers.get(TASK) or "").startswith("replay-") for headers in named)
+        assert len(await parts.work.tasks.newest()) == 2, "nobody sees a task of it"
+
+
+async def test_an_agent_that_is_not_replayable_is_given_nothing(
+    places: Places, host: FakeHost, gateway: FakeGateway
+) -> None:
+    gateway.agents["planner"] = echo
+    short = REPLAYS.model_copy(update={"extension": 1.0})
+    async with running_control(places) as (parts, _):
+        await eventually(lambda: host.pushed and gateway.pushed)
+        await did(parts, "a")
+        await parts.reviser.apply(application("Plan better.", short))
+    async with running_control(places) as (parts, _):
+        await step(parts, Step.INCONCLUSIVE)
+        assert replays(gateway) == set()
 
 
 async def test_the_status_shows_an_agent_with_the_instances_of_all_its_versions(

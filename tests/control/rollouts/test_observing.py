@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from sutazai.control.rollouts.arms import Takeover, arms_of
 from sutazai.control.rollouts.gathering import Gathering
 from sutazai.control.rollouts.guarding import Guarding
 from sutazai.control.rollouts.observing import World, copies, kept, settled, takeover
-from sutazai.fleet.arms import ArmCounts, ArmsSeen
+from sutazai.fleet.arms import ArmCounts, ArmsSeen, BreakerTrip
 from sutazai.fleet.rollout_criteria import RolloutCriteria
+from sutazai.fleet.rollout_findings import Verdict
 from sutazai.fleet.rollouts import Arm, RolloutPlan, RolloutState, Stage, Step
 from sutazai.fleet.spec import Agent, Runtime, Temperature
 from sutazai.fleet.status import HostStatus, Level, PressureStatus, State
 from sutazai.gateway.stats import GatewayStats
 from sutazai.rollout.evidence.delivered import Trouble
+from sutazai.rollout.evidence.judging import judge
+from sutazai.rollout.evidence.tallies import Tally
 from sutazai.rollout.machine import Copy, Health
 from tests.control.rollouts.units import host, unit
 
@@ -145,7 +150,14 @@ def test_a_slice_is_what_both_arms_did_between_two_looks() -> None:
     )
     green = ArmCounts(unit="ann@7", requests=5, tasks=5, tokens=(5, 10.0, 0.0))
     more = ArmCounts(
-        unit="ann@7", requests=9, errors=1, latency={3: 4}, tasks=7, tokens=(7, 20.0, 875.0)
+        unit="ann@7",
+        requests=9,
+        errors=1,
+        latency={3: 4},
+        tasks=7,
+        tools=6,
+        tools_failed=1,
+        tokens=(7, 20.0, 875.0),
     )
     gathering.look(STATE, world(seen, green), 10.0, llm=True)
     assert gathering.evidence(STATE).slices == ()
@@ -153,6 +165,7 @@ def test_a_slice_is_what_both_arms_did_between_two_looks() -> None:
     (found,) = gathering.evidence(STATE).slices
     assert (found.green.requests.of, found.green.requests.bad) == (4, 1)
     assert (found.green.tasks.of, found.green.latency.buckets) == (2, {3: 4})
+    assert (found.green.tools, found.blue.tools) == (Tally(6, 1), Tally())
     assert (found.green.tokens.count, found.green.tokens.mean) == (2, 45.0)
     assert (found.green.cpu.mean, found.blue.cpu.mean) == (0.5, 0.25)
     assert (found.green.memory.mean, found.blue.memory.mean) == (64.0, 32.0)
@@ -202,6 +215,42 @@ def test_after_the_phases_what_the_old_version_did_in_them_stands_in() -> None:
         gathering.look(whole, world(host(*ALL)), at, llm=True)
     (found,) = gathering.evidence(whole).slices
     assert found.blue.requests.of == 8
+
+
+SWIFT = STATE.model_copy(update={"plan": RolloutPlan.model_validate({"validate": "60s"})})
+
+
+def test_a_good_version_is_not_blamed_for_the_traffic_of_another_hour() -> None:
+    """In phases it had half of the calls; in the end it has all of them, which are more, or less:
+    each takes as much CPU time as ever."""
+    whole = SWIFT.model_copy(update={"split": False, "window": 2, "phase": 1})
+    for calls in (40, 12):
+        gathering = Gathering()
+        for at in range(60):
+            gathering.look(SWIFT, working(20 * at, 20 * at), float(at), llm=True)
+        for at in range(60):
+            gathering.look(whole, working(calls * at, 0), 100.0 + at, llm=True)
+        found = judge(RolloutCriteria(), gathering.evidence(whole))
+        assert found.verdict is Verdict.PASS, found.reason
+
+
+def test_nor_for_another_share_of_the_calls() -> None:
+    plan = SWIFT.plan.model_copy(update={"canary": 80.0})
+    most, gathering = SWIFT.model_copy(update={"plan": plan}), Gathering()
+    for at in range(60):
+        gathering.look(most, working(40 * at, 10 * at), float(at), llm=True)
+    found = judge(RolloutCriteria(), gathering.evidence(most))
+    assert found.verdict is Verdict.PASS, found.reason
+
+
+def working(green: int, fresh: int) -> World:
+    """Both arms did so many calls."""
+    done = {"ann@7": green, "ann@6": fresh}
+    units = (unit(name, one={"memory": 64, "cpu": 1 + n / 1_000}) for name, n in done.items())
+    counts = (
+        ArmCounts(unit=name, requests=n, tasks=n, latency={200: n}) for name, n in done.items()
+    )
+    return world(host(unit("ann"), *units), *counts)
 
 
 def test_it_stands_beside_green_of_the_same_agents() -> None:
@@ -311,6 +360,39 @@ def test_where_the_fresh_old_version_does_nothing_either_the_new_one_is_not_dead
     fresh = ArmCounts(unit="ann@6", requests=40, tasks=40, failed=40)
     own = ArmCounts(unit="ann", requests=400, tasks=400)
     assert looks(world(host(*ALL), own), world(host(*ALL), own, dead, fresh)) == []
+
+
+def tripped(*units: tuple[str, ...], probe: bool = False) -> World:
+    """A breaker has opened, each time by calls for these units."""
+    trips = tuple(
+        BreakerTrip(number=number, backend="one", model="m", units=each, probe=probe)
+        for number, each in enumerate(units, 1)
+    )
+    seen = world(host(*ALL))
+    assert seen.arms is not None
+    return replace(seen, arms=seen.arms.model_copy(update={"trips": trips}))
+
+
+def test_a_breaker_that_opens_again_and_again_by_the_new_versions_calls_alone_is_its_trouble() -> (
+    None
+):
+    alone = tripped(*[("ann@7",)] * 4)
+    ((words, environment),) = looks(tripped(), alone)
+    assert "4 breaker trips in a minute" in words and not environment
+    assert looks(tripped(*[("ann@7",)] * 2), alone) == [], "two of them were before"
+    assert looks(tripped(), tripped(*[("ann",)] * 4)) == []
+
+
+def test_one_that_opens_by_the_calls_of_others_too_is_the_llms_trouble() -> None:
+    for units in (("", "ann@7"), ("ann@6", "ann@7")):
+        ((_, environment),) = looks(tripped(), tripped(*[units] * 4))
+        assert environment
+
+
+def test_a_model_that_is_dead_by_probes_is_the_new_versions_unless_none_can_be_had() -> None:
+    dead = tripped(*[("ann@7",)] * 4, probe=True)
+    assert [shared for _, shared in looks(tripped(), dead)] == [False]
+    assert [shared for _, shared in looks(tripped(), dead, llm=False)] == [True]
 
 
 def test_no_guard_trips_while_nobody_can_tell() -> None:

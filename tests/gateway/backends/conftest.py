@@ -9,6 +9,7 @@ import pytest
 
 from sutazai.fleet.declared import Dialect
 from sutazai.fleet.routes import BackendRoute, TierRoute
+from sutazai.gateway.backends.breakers import Party
 from sutazai.gateway.backends.registry import Backends
 from sutazai.gateway.backends.state import BackendState
 from sutazai.gateway.queue.lanes import Backend
@@ -34,10 +35,12 @@ class Household:
         self.scheduled: dict[str, Backend] = {}
         self.running: dict[str, int] = {}
         self.waiting = 0
+        self.trips: list[tuple[str, str, frozenset[Party]]] = []
         self.backends = Backends(
             client,
             self._changed,
             load=lambda name: (self.running.get(name, 0), self.waiting),
+            tripped=lambda *trip: self.trips.append(trip),
             clock=self.time.clock,
             wall=self.time.wall,
         )

@@ -40,6 +40,29 @@ def test_failures_in_a_row_open_it() -> None:
     assert made.is_open(B, M)
 
 
+def test_those_are_blamed_whose_calls_failed_before_it_opened() -> None:
+    ann, bob = ("ann", "task-1"), ("bob", "task-2")
+    made = Breakers()
+    for party in (bob, *[ann] * (IN_A_ROW - 1)):
+        assert not made.is_open(B, M)
+        made.failed(B, M, 0.0, "boom", party)
+    assert made.blamed(B, M) == {ann, bob}
+    close_after(made, FIRST_PAUSE)
+    for _ in range(IN_A_ROW):
+        made.failed(B, M, FIRST_PAUSE, "boom", ann)
+    assert made.blamed(B, M) == {ann}, "what was before it closed is over"
+
+
+def test_who_failed_long_before_the_row_is_not_blamed() -> None:
+    ann, bob = ("ann", "task-1"), ("bob", "task-2")
+    made = Breakers()
+    made.failed(B, M, 0.0, "boom", bob)
+    made.succeeded(B, M, 0.0)
+    for _ in range(IN_A_ROW):
+        made.failed(B, M, 0.0, "boom", ann)
+    assert made.blamed(B, M) == {ann}
+
+
 def test_a_success_in_between_begins_the_row_anew() -> None:
     assert not told([False] * (IN_A_ROW - 1) + [True] + [False] * (IN_A_ROW - 1)).is_open(B, M)
 

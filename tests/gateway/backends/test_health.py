@@ -102,6 +102,21 @@ async def test_a_probe_that_fails_leaves_it_out(household: Household) -> None:
         await household.until(lambda: len(server.bodies) == 2)
 
 
+async def test_each_opening_is_told_with_those_whose_calls_brought_it_about(
+    household: Household,
+) -> None:
+    async with OpenAi("m") as server:
+        server.talk.broken = {"m": 500}
+        await household.open(declare(server))
+        for task in ("task-1", "task-2", "task-1", "task-2", "task-1"):
+            household.backends.failed("one", "m", BOOM, ("ann", task))
+        told = [("one", "m", frozenset({("ann", "task-1"), ("ann", "task-2")}))]
+        assert household.trips == told
+        await household.turn(FIRST_PAUSE)
+        await household.until(lambda: household.trips[1:])
+        assert household.trips == [*told, ("one", "m", frozenset())], "its own probe failed"
+
+
 async def test_a_server_that_dislikes_the_question_is_well(household: Household) -> None:
     async with OpenAi("m") as server:
         server.talk.broken = {"m": 400}

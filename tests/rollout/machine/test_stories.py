@@ -20,6 +20,7 @@ from sutazai.rollout.machine import (
     Health,
     Preflight,
     RehearseRollback,
+    Replay,
     Route,
     Stop,
     TakeBackup,
@@ -385,6 +386,34 @@ def test_extend_passes_when_traffic_comes_after_all() -> None:
     world.run(12)
     world.judges = Verdict.PASS
     world.run_to(Step.SETTLE)
+
+
+def replayed(world: World) -> list[Replay]:
+    return [one for one in world.decided if isinstance(one, Replay)]
+
+
+def test_replay_gives_both_versions_recorded_work_once_the_declared_time_has_said_nothing() -> None:
+    world = inconclusive("replay")
+    world.run(10)
+    assert not world.state.extended and not replayed(world)
+    world.run(4)
+    arms = (Arm.GREEN, Arm.BASELINE)
+    assert replayed(world) == [Replay(world.state.window, world.state.compared, arms)]
+    world.guards = (Tripped("the LLM is down", environment=True),)
+    world.run(2)
+    assert not replayed(world), "nothing can be learnt meanwhile"
+    world.guards = ()
+    world.run_to(Step.INCONCLUSIVE)
+    assert not replayed(world)
+
+
+def test_after_the_phases_the_new_version_alone_does_what_both_did() -> None:
+    world = World(10, no_traffic="replay")
+    world.run_to(Step.VALIDATE)
+    world.judges = Verdict.INCONCLUSIVE
+    world.run(8)
+    compared = tuple(agent for stage in world.state.stages for agent in stage.compared)
+    assert replayed(world) == [Replay(world.state.window, compared, (Arm.GREEN,))]
 
 
 def test_wait_waits_for_ever_and_never_passes_for_want_of_data() -> None:

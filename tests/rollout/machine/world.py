@@ -23,6 +23,7 @@ from sutazai.rollout.machine import (
     Observation,
     Preflight,
     RehearseRollback,
+    Replay,
     Route,
     Stop,
     TakeBackup,
@@ -45,6 +46,7 @@ QUICK = {
     "start": "20s",
     "drain": "10s",
 }
+JUDGED = {Step.MEASURE, Step.VALIDATE}
 MAY_SPLIT = {Step.BASELINE_UP, Step.SHIFT, Step.WARM, Step.MEASURE, Step.PAUSED, Step.INCONCLUSIVE}
 
 
@@ -228,6 +230,10 @@ class World:
                 self._check_stop(agent, decision.arm, seen)
         elif isinstance(decision, Ensure):
             assert all(decision.arm in runs(self.state)[agent] for agent in decision.agents)
+        elif isinstance(decision, Replay):
+            assert self.state.step in JUDGED and self.state.extended and not self.state.trouble
+            wanted = runs(self.state)
+            assert all({*decision.arms} <= {*wanted[agent]} for agent in decision.agents)
         elif isinstance(decision, Drain):
             assert all(self.table[agent][decision.arm] == 0 for agent in decision.agents)
 

@@ -89,8 +89,9 @@ NOBODY = Takeover()
 
 def unit_of(agent: str, arm: Arm, state: RolloutState) -> str:
     """The name of the unit that an arm of an agent is."""
-    revisions = {Arm.GREEN: state.after, Arm.BASELINE: state.before}
-    return f"{agent}@{revisions[arm]}" if arm in revisions else agent
+    if arm is Arm.BLUE:
+        return agent
+    return f"{agent}@{state.after if arm is Arm.GREEN else state.before}"
 
 
 def runs_twice(agent: Agent) -> bool:

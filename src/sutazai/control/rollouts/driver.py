@@ -19,6 +19,7 @@ from sutazai.control.rollouts.desk import RolloutDesk
 from sutazai.control.rollouts.gathering import Gathering
 from sutazai.control.rollouts.guarding import Guarding
 from sutazai.control.rollouts.observing import World, copies, kept, takeover
+from sutazai.control.rollouts.replaying import Replaying
 from sutazai.control.settings import Settings
 from sutazai.fleet.arms import ArmsSeen
 from sutazai.fleet.errors import SutazaiError
@@ -35,9 +36,11 @@ from sutazai.rollout.machine import (
     Judged,
     Observation,
     Preflight,
+    Replay,
     TakeBackup,
     decide,
 )
+from sutazai.store import Tasks
 
 EVERY = 1.0
 """Seconds between two looks."""
@@ -77,6 +80,7 @@ class Driver:
     """Drives the rollout of ``desk`` to its end.
 
     Args:
+        tasks: whose inputs may be replayed.
         restore: makes the revision of that number the fleet that is in force.
         backup: makes the checkpoint that a rollout begins with.
     """
@@ -90,6 +94,7 @@ class Driver:
         gateway: GatewayPeer,
         feed: EventFeed,
         *,
+        tasks: Tasks,
         restore: Callable[[int, str], Awaitable[None]],
         backup: Backup,
     ) -> None:
@@ -101,6 +106,7 @@ class Driver:
         self._feed = feed
         self._restore = restore
         self._backup = backup
+        self._replaying = Replaying(gateway, tasks, settings.fleet.agents)
         self._gathering = Gathering()
         self._guarding = Guarding(settings.fleet.criteria)
         self._judge = Judge()
@@ -152,6 +158,9 @@ class Driver:
             return  # a person has said something meanwhile
         for decision in decisions:
             await self._do(decision, after)
+        self._replaying.want(
+            next((one for one in decisions if isinstance(one, Replay)), None), after
+        )
         if after.step not in WATCHED:
             await self._rest()
         if after.is_open:
@@ -320,6 +329,7 @@ class Driver:
             if task is not None:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
+        await self._replaying.close()
         await self._judge.close()
 
 

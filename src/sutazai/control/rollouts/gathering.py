@@ -24,6 +24,8 @@ from sutazai.rollout.evidence.tallies import Latencies, Moments, Tally
 SLICES = 60
 """Slices that the time of a window makes, as long as none is shorter than a second."""
 SHORTEST = 1.0
+HALF = 50
+"""Percent of the work, with which both arms have as much."""
 
 
 @dataclass(frozen=True)
@@ -79,10 +81,11 @@ class Gathering:
         marks = (mark, self._mark)
         agents, old = self._compared(state)
         slice_ = _slice(state, agents, world, marks, _troubles(world, llm=llm))
-        if not state.split:
-            slice_ = Slice(slice_.green, old, slice_.trouble)
-        elif not slice_.trouble:
+        if state.split and not slice_.trouble:
             self._keep(agents, slice_.blue)
+        if not (state.split and state.plan.canary == HALF):
+            blue = slice_.blue if state.split else old
+            slice_ = Slice(_by_requests(slice_.green), _by_requests(blue), slice_.trouble)
         self._slices = (*self._slices, slice_)
         if len(self._slices) > SLICES_MOST:
             self._slices = coarser(self._slices)
@@ -151,6 +154,12 @@ def _slice(
     return Slice(green, blue, trouble)
 
 
+def _by_requests(delivered: Delivered) -> Delivered:
+    """As it can be compared with what had other calls, those of another hour or another share: what
+    is done counts by the requests that came, and CPU time, which goes with them, not at all."""
+    return replace(delivered, exposure=float(delivered.requests.of), cpu=Moments())
+
+
 def _together(
     names: Sequence[str], world: World, marks: tuple[_Mark, _Mark], weight: float
 ) -> Delivered:
@@ -167,6 +176,7 @@ def _delivered(name: str, unit: UnitStatus | None, marks: tuple[_Mark, _Mark]) -
         requests=_tally(after.requests, before.requests, after.errors, before.errors),
         latency=Latencies(_grown(after.latency, before.latency)),
         tasks=_tally(after.tasks, before.tasks, after.failed, before.failed),
+        tools=_tally(after.tools, before.tools, after.tools_failed, before.tools_failed),
         llm=_tally(after.llm, before.llm, after.llm_failed, before.llm_failed),
         tokens=_since(after.tokens, before.tokens),
         memory=Moments.of(_held([one.instance for one in instances], marks[1])),

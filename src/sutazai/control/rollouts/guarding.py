@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from sutazai.control.rollouts.arms import unit_of
 from sutazai.control.rollouts.observing import World
-from sutazai.fleet.arms import ArmCounts
+from sutazai.fleet.arms import ArmCounts, BreakerTrip
 from sutazai.fleet.rollout_criteria import RolloutCriteria
 from sutazai.fleet.rollouts import Arm, RolloutState
 from sutazai.fleet.status import Exit, HostStatus, InstanceStatus, UnitStatus
@@ -49,12 +49,13 @@ _NOTHING = _Counts()
 @dataclass(frozen=True)
 class _Look:
     """What was counted at one time, by unit; ``at`` in monotonic seconds. ``restarts`` has those
-    that were started again."""
+    that were started again, ``trips`` is the number of the last breaker trip."""
 
     at: float
     incarnation: str
     counts: Mapping[str, _Counts]
     restarts: Mapping[str, int]
+    trips: int
 
 
 class Guarding:
@@ -80,11 +81,14 @@ class Guarding:
             world.arms.incarnation,
             {one.unit: _counts(one) for one in world.arms.arms},
             {unit.name: unit.restarts for unit in world.host.units if unit.restarts},
+            max((trip.number for trip in world.arms.trips), default=0),
         )
         self._remember(latest)
         self._measure(world.host)
         has_llm = any(one.available for one in stats.backends) or not stats.backends
-        green, blue = self._signs(state, world, latest)
+        trips = [one for one in world.arms.trips if one.number > self._looks[0].trips]
+        signs = self._signs(state, world, latest)
+        green, blue = _with_trips(*signs, state, trips, llm_down=not has_llm)
         sight = Sight(
             green=green, blue=blue, llm_down=not has_llm, host_pressure=world.short_of_memory
         )
@@ -143,6 +147,34 @@ def _old(own: Signs, fresh: Signs) -> Signs:
     if fresh.answered >= ENOUGH or (fresh.answered and not fresh.finished):
         return replace(both, answered=fresh.answered, finished=fresh.finished)
     return both
+
+
+def _with_trips(
+    green: Mapping[str, Signs],
+    blue: Mapping[str, Signs],
+    state: RolloutState,
+    trips: Sequence[BreakerTrip],
+    *,
+    llm_down: bool,
+) -> tuple[Mapping[str, Signs], Mapping[str, Signs]]:
+    """Both with the breaker trips of the last minute."""
+    if not trips:
+        return green, blue
+    units = {unit_of(agent, Arm.GREEN, state): agent for agent in green}
+    others = sum(not _is_greens(trip, units, llm_down=llm_down) for trip in trips)
+    return (
+        {
+            agent: replace(green[agent], breaker_trips=sum(unit in one.units for one in trips))
+            for unit, agent in units.items()
+        },
+        {agent: replace(signs, breaker_trips=others) for agent, signs in blue.items()},
+    )
+
+
+def _is_greens(trip: BreakerTrip, units: Container[str], *, llm_down: bool) -> bool:
+    """Whether nobody but the new version had a part in it. A probe that fails while no model can be
+    had says nothing of who asks."""
+    return all(unit in units for unit in trip.units) and not (trip.probe and llm_down)
 
 
 def _counts(arm: ArmCounts) -> _Counts:

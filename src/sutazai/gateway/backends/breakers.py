@@ -9,8 +9,9 @@ closes, or opens again. What calls that were under way say meanwhile changes not
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 IN_A_ROW = 5
@@ -21,6 +22,15 @@ WINDOW, FEWEST, SHARE = 20, 10, 0.5
 
 FIRST_PAUSE, LAST_PAUSE = 5.0, 60.0
 """Seconds that it stays open, from the first time to the last."""
+
+Party = tuple[str, str]
+"""Whom a call was made for: its caller, and the task, each empty where none is known."""
+
+NOBODY: Party = ("", "")
+
+Tripped = Callable[[str, str, frozenset[Party]], None]
+"""Told of a backend and model each time that their circuit has opened, and of those whose calls
+brought that about: nobody where a probe or a check of the gateway's own did."""
 
 _MASK = (1 << WINDOW) - 1
 
@@ -55,6 +65,7 @@ class _Circuit:
     pause: float = 0.0
     until: float = 0.0
     closed: float = float("-inf")  # since when
+    parties: deque[Party] = field(default_factory=lambda: deque(maxlen=WINDOW))  # that failed
 
     def note(self, failed: bool) -> None:
         self.recent = (self.recent << 1 | failed) & _MASK
@@ -65,6 +76,12 @@ class _Circuit:
     def is_bad(self) -> bool:
         share = self.recent.bit_count() / self.calls
         return self.row >= IN_A_ROW or (self.calls >= FEWEST and share >= SHARE)
+
+    @property
+    def blamed(self) -> frozenset[Party]:
+        """Whose failures have opened it."""
+        count = self.row if self.row >= IN_A_ROW else self.recent.bit_count()
+        return frozenset(list(self.parties)[-count:])
 
     def open(self, now: float) -> None:
         soon = now - self.closed < LAST_PAUSE
@@ -79,6 +96,7 @@ class _Circuit:
     def close(self, now: float) -> None:
         self.condition, self.closed = Condition.CLOSED, now
         self.row = self.recent = self.calls = 0
+        self.parties.clear()
 
 
 class Breakers:
@@ -96,17 +114,22 @@ class Breakers:
         if not circuit.recent and now - circuit.closed >= LAST_PAUSE:
             del self._circuits[backend, model]
 
-    def failed(self, backend: str, model: str, now: float, why: str) -> bool:
+    def failed(self, backend: str, model: str, now: float, why: str, party: Party = NOBODY) -> bool:
         """A call has failed by the backend's fault; whether the circuit has opened by that."""
         circuit = self._circuits.setdefault((backend, model), _Circuit())
         if circuit.condition is not Condition.CLOSED:
             return False
         circuit.why = why
         circuit.note(failed=True)
+        circuit.parties.append(party)
         if not circuit.is_bad:
             return False
         circuit.open(now)
         return True
+
+    def blamed(self, backend: str, model: str) -> frozenset[Party]:
+        """Whose calls' failures have opened a circuit that `failed` says has opened."""
+        return self._circuits[backend, model].blamed
 
     def trip(self, backend: str, model: str, now: float, why: str) -> None:
         """The gateway's own check has failed: it opens at once."""

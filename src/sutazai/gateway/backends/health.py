@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable
 from functools import partial
 
 from sutazai.fleet.errors import SutazaiError
-from sutazai.gateway.backends.breakers import Breakers, Circuit
+from sutazai.gateway.backends.breakers import Breakers, Circuit, Party, Tripped
 from sutazai.gateway.backends.checks import Standing, check
 from sutazai.gateway.backends.discovery import Watch
 from sutazai.gateway.backends.probing import Prober
@@ -24,13 +24,19 @@ class Health:
     Args:
         changed: called when a model is taken for broken, or for well again.
         clock: seconds, monotonic.
+        tripped: told of each time that a model is taken for broken.
     """
 
     def __init__(
-        self, client: Client, changed: Callable[[], None], clock: Callable[[], float]
+        self,
+        client: Client,
+        changed: Callable[[], None],
+        clock: Callable[[], float],
+        tripped: Tripped,
     ) -> None:
         self._changed = changed
         self._clock = clock
+        self._tripped = tripped
         self._breakers = Breakers()
         self._prober = Prober(client)
         self._checked: dict[str, float] = {}
@@ -38,9 +44,10 @@ class Health:
     def succeeded(self, backend: str, model: str) -> None:
         self._breakers.succeeded(backend, model, self._clock())
 
-    def failed(self, backend: str, model: str, why: str) -> None:
+    def failed(self, backend: str, model: str, why: str, party: Party) -> None:
         """A call has failed by the backend's fault."""
-        if self._breakers.failed(backend, model, self._clock(), why):
+        if self._breakers.failed(backend, model, self._clock(), why, party):
+            self._tripped(backend, model, self._breakers.blamed(backend, model))
             self._is_broken(backend, model, why)
 
     def is_open(self, backend: str, model: str) -> bool:
@@ -111,6 +118,8 @@ class Health:
         if fault is None:
             log.info("backend %s: %s generates again", backend, model)
             watch.answer_check()
+        else:
+            self._tripped(backend, model, frozenset())
         self._changed()
 
     def _check(self, watch: Watch, models: Iterable[str], every: float, now: float) -> None:
@@ -135,6 +144,7 @@ class Health:
             return
         backend = watch.state.route.name
         self._breakers.trip(backend, model, self._clock(), fault.message)
+        self._tripped(backend, model, frozenset())
         self._is_broken(backend, model, fault.message)
 
     def _is_broken(self, backend: str, model: str, why: str) -> None:

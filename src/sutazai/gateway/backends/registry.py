@@ -12,7 +12,7 @@ from pathlib import Path
 from sutazai.fleet.declared import Dialect
 from sutazai.fleet.errors import NoModel, SutazaiError
 from sutazai.fleet.routes import BackendRoute, TierRoute
-from sutazai.gateway.backends.breakers import Circuit
+from sutazai.gateway.backends.breakers import NOBODY, Circuit, Party, Tripped
 from sutazai.gateway.backends.catalogue import Served, Target, build_catalogue
 from sutazai.gateway.backends.discovery import Watch
 from sutazai.gateway.backends.faults import Fault, fault_of
@@ -63,6 +63,7 @@ class Backends:
         changed: Callable[[Collection[Backend]], None],
         *,
         load: Load = lambda backend: (0, 0),
+        tripped: Tripped = lambda *trip: None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
@@ -75,7 +76,7 @@ class Backends:
         self._states: dict[str, BackendState] = {}
         self._tiers: tuple[TierRoute, ...] = ()
         self._aliases: Mapping[str, str] = {}
-        self._health = Health(client, self._publish, clock)
+        self._health = Health(client, self._publish, clock, tripped)
         self._adaptive: dict[str, AdaptiveSlots] = {}
         self._asked: dict[str, float] = {}  # key of a target → when it was last asked for
         self._sleep = SleepWatch(clock(), wall())
@@ -167,8 +168,8 @@ class Backends:
         if count is not None:
             self._publish()
 
-    def failed(self, name: str, model: str, error: SutazaiError) -> None:
-        """A call failed; counts where that is the backend's fault."""
+    def failed(self, name: str, model: str, error: SutazaiError, party: Party = NOBODY) -> None:
+        """A call failed that was made for ``party``; counts where that is the backend's fault."""
         fault, watch = fault_of(error), self._watches.get(name)
         if fault is None or watch is None:
             return
@@ -180,7 +181,7 @@ class Backends:
         adaptive = self._adaptive.get(name) if fault in _TOO_MUCH else None
         if adaptive is not None and adaptive.overloaded(self._clock()) is not None:
             self._publish()
-        self._health.failed(name, model, error.message)
+        self._health.failed(name, model, error.message, party)
 
     def look_soon(self, name: str) -> None:
         """The models of a backend may be others now."""

@@ -1,9 +1,10 @@
 """What a call through a door says of the work that it is made for, and who is believed.
 
 Control, and whoever has an admin's key, say it in headers: `x-sutazai-task`, `x-sutazai-run`,
-`x-sutazai-priority`, and `x-sutazai-deadline` (seconds that are left). An agent hands the task on
-that it is serving, which it shows with `x-sutazai-task`. All other callers are given a task of
-their own, so that loops and the budgets of tasks hold for them too.
+`x-sutazai-priority`, and `x-sutazai-deadline` (seconds that are left); and `x-sutazai-unit`, which
+of two versions of an agent is to do it. An agent hands the task on that it is serving, which it
+shows with `x-sutazai-task`. All other callers are given a task of their own, so that loops and the
+budgets of tasks hold for them too.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ TASK = f"{PREFIX}task"
 RUN = f"{PREFIX}run"
 PRIORITY = f"{PREFIX}priority"
 DEADLINE = f"{PREFIX}deadline"
+UNIT = f"{PREFIX}unit"
 
 _ID = re.compile(r"[!-~](?:[ -~]{0,198}[!-~])?")
 

@@ -56,7 +56,9 @@ class Work:
         """The backend has not; with ``keep_slot`` the call tries another one."""
         if self._let_go():
             self._close()
-            self._plant.backends.failed(self.way.backend.route.name, self.way.model, error)
+            way, account = self.way, self._account
+            party = ("" if account.caller is None else account.caller.name, account.task)
+            self._plant.backends.failed(way.backend.route.name, way.model, error, party)
             if not keep_slot:
                 self._slot.release()
 

@@ -8,15 +8,24 @@ by others. Nothing is kept of agents that do not move.
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import msgspec
 
 from sutazai.fleet.arms import ArmCounts, bucket_of
+from sutazai.gateway.callers.handed import PREFIX
+from sutazai.gateway.doors.trips import Trips
 from sutazai.gateway.records.call import CallRecord, Outcome
+
+TOOLS = f"{PREFIX}tools"
+"""The header by which an answer tells how many tools were called for it, and how many of these
+calls failed: ``3 1``. Without it nothing is known of any."""
 
 WORK_MAX = 20_000
 """Pieces of work that are remembered; those that were begun first are forgotten first."""
+
+DIGITS_MAX = 6
+"""Of a count that an answer tells."""
 
 
 def has_result(answer: bytes) -> bool:
@@ -28,14 +37,19 @@ def has_result(answer: bytes) -> bool:
     return isinstance(value, dict) and "output" in value
 
 
+def _are_counts(*texts: str) -> bool:
+    return all(text.isascii() and text.isdigit() and len(text) <= DIGITS_MAX for text in texts)
+
+
 class _Unit:
     """Plain counters of one unit; ``mean`` and ``squares`` are of tokens, by Welford's rule."""
 
     __slots__ = ("errors", "failed", "latency", "llm", "llm_failed", "mean", "requests", "squares",
-                 "tasks")  # fmt: skip
+                 "tasks", "tools", "tools_failed")  # fmt: skip
 
     def __init__(self) -> None:
         self.requests = self.errors = self.tasks = self.failed = self.llm = self.llm_failed = 0
+        self.tools = self.tools_failed = 0
         self.latency: Counter[int] = Counter()
         self.mean = self.squares = 0.0
 
@@ -57,9 +71,14 @@ class _Work:
 
 
 class Arms:
-    """The units that are watched, and the work that they began."""
+    """The units that are watched, and the work that they began.
+
+    Attributes:
+        trips: breakers that opened meanwhile.
+    """
 
     def __init__(self) -> None:
+        self.trips = Trips()
         self._units: dict[str, _Unit] = {}
         self._work: OrderedDict[tuple[str, str], _Work] = OrderedDict()
 
@@ -68,6 +87,7 @@ class Arms:
         self._units = {name: self._units.get(name) or _Unit() for name in units}
         if not self._units:
             self._work.clear()
+            self.trips.forget()
 
     def watches(self, unit: str) -> bool:
         """Whether it counts what that unit does."""
@@ -96,6 +116,14 @@ class Arms:
             counts.errors += failed
             counts.latency[bucket_of(seconds)] += 1
 
+    def called_tools(self, unit: str, told: str) -> None:
+        """An answer tells of tools by the header `TOOLS`; what is no count counts for nothing."""
+        calls, _, failed = told.partition(" ")
+        if (counts := self._units.get(unit)) is None or not _are_counts(calls, failed):
+            return
+        counts.tools += int(calls)
+        counts.tools_failed += min(int(calls), int(failed))
+
     def ended(self, agent: str, task: str, *, failed: bool) -> None:
         """A piece of work has ended, with a result or ``failed``."""
         work = self._work.get((agent, task))
@@ -109,13 +137,23 @@ class Arms:
 
     def observe(self, record: CallRecord) -> None:
         """A call to a model has ended."""
-        work = self._work.get((record.caller, record.task)) if self._work else None
+        if not self._units:
+            return
+        work = self._work.get((record.caller, record.task))
+        if record.backend:
+            self.trips.asked(record.backend, record.model, "" if work is None else work.unit)
         if work is None:
             return
         work.tokens += record.prompt_tokens + record.completion_tokens
         if (counts := self._units.get(work.unit)) is not None:
             counts.llm += 1
             counts.llm_failed += record.outcome == Outcome.FAILED
+
+    def tripped(self, backend: str, model: str, parties: Collection[tuple[str, str]]) -> None:
+        """A breaker has opened, by calls of these callers for their tasks."""
+        if self._units:
+            units = {self.began_with(caller, task) for caller, task in parties}
+            self.trips.tripped(backend, model, units)
 
     def counts(self) -> tuple[ArmCounts, ...]:
         """What all of them did since they are watched."""
@@ -127,6 +165,8 @@ class Arms:
                 latency=dict(one.latency),
                 tasks=one.tasks,
                 failed=one.failed,
+                tools=one.tools,
+                tools_failed=one.tools_failed,
                 llm=one.llm,
                 llm_failed=one.llm_failed,
                 tokens=(one.tasks, one.mean, one.squares),

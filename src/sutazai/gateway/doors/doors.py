@@ -18,10 +18,10 @@ from sutazai.fleet.errors import (
 from sutazai.fleet.facts import Endpoint
 from sutazai.fleet.routes import Door
 from sutazai.gateway.callers.activity import Activity
-from sutazai.gateway.callers.handed import work_of
+from sutazai.gateway.callers.handed import UNIT, work_of
 from sutazai.gateway.callers.keys import ANYBODY, Caller
 from sutazai.gateway.callers.tasks import Tasks, Work
-from sutazai.gateway.doors.arms import Arms, has_result
+from sutazai.gateway.doors.arms import TOOLS, Arms, has_result
 from sutazai.gateway.doors.balancing import Balancer
 from sutazai.gateway.doors.bodies import PassedBody, lost
 from sutazai.gateway.doors.instances import Instance, Instances
@@ -136,6 +136,8 @@ class Doors:
         if passage.is_health:
             return await self._health(agent, passage)
         work = work_of(request.headers, caller, self._tasks, self._clock())
+        if caller.admin and (unit := request.headers.get(UNIT)) is not None:
+            self._arms.begin(agent, work.task, unit)
         return await self._work(agent, passage.serving(work), work)
 
     async def _health(self, agent: str, passage: Passage) -> Response:
@@ -210,6 +212,7 @@ class Doors:
     async def _pass(self, instance: Instance, passage: Passage, task: str = "") -> Response:
         """The instance's answer. Raises ConnectFailed where nothing was sent to it."""
         passing = _Passing(instance, self._clock(), task)
+        watched = self._arms.watches(instance.endpoint.owner)
         self._instances.begin(instance)
         self._arms.begin(instance.endpoint.agent, task, instance.endpoint.owner)
         async with AsyncExitStack() as held:
@@ -217,9 +220,11 @@ class Doors:
             response = await self._request(instance, passage)
             passing.status = response.status
             held.push_async_callback(response.close)
+            if watched and (told := response.headers.get(TOOLS)) is not None:
+                self._arms.called_tools(instance.endpoint.owner, told)
             if length(response.headers) <= BUFFERED_MAX:
                 body = await _whole(response, instance.endpoint)
-                if passage.asks_for_a_result and self._arms.watches(instance.endpoint.owner):
+                if watched and passage.asks_for_a_result:
                     passing.empty = not has_result(body)
                 return Response(response.status, answered(response.headers, whole=True), body)
             body_stream = PassedBody(response, instance.endpoint, held.pop_all())

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-from sutazai.gateway.callers.handed import PREFIX, PRIORITY, TASK
+from sutazai.gateway.callers.handed import PREFIX, PRIORITY, RUN, TASK
 from sutazai.gateway.callers.tasks import Work
 from sutazai.wire import Headers, Request
 
@@ -47,6 +47,8 @@ class Passage:
     def serving(self, work: Work) -> Passage:
         """The same for an agent that is told which task it serves, and how much that matters."""
         told = [*self.headers, (TASK, work.task)]
+        if work.run:
+            told.append((RUN, work.run))
         if work.priority is not None:
             told.append((PRIORITY, work.priority.value))
         return Passage(self.method, self.target, Headers(told), self.body)

@@ -58,6 +58,16 @@ class AskVerdict:
 
 
 @dataclass(frozen=True)
+class Replay:
+    """Recorded inputs of these agents are to be replayed, each once in a window and to each of
+    ``arms`` alike."""
+
+    window: int
+    agents: tuple[str, ...]
+    arms: tuple[Arm, ...]
+
+
+@dataclass(frozen=True)
 class Drain:
     """These get no new work; what they have in hand has ``seconds`` left."""
 
@@ -81,4 +91,6 @@ class Announce:
     moment: Moment
 
 
-Decision = TakeBackup | RehearseRollback | Ensure | Route | AskVerdict | Drain | Stop | Announce
+Decision = (
+    TakeBackup | RehearseRollback | Ensure | Route | AskVerdict | Replay | Drain | Stop | Announce
+)

@@ -152,7 +152,7 @@ def _nothing_said(state: RolloutState, judged: Judged, *, now: float) -> Rollout
     once_more = target(state)
     if policy is NoTraffic.WAIT:
         return state.model_copy(update={"extended": once_more})
-    if policy is NoTraffic.EXTEND and state.extended < most:
+    if policy in (NoTraffic.EXTEND, NoTraffic.REPLAY) and state.extended < most:
         return state.model_copy(update={"extended": min(most, once_more)})
     return inconclusive(state, judged.words, now=now)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sutazai.fleet.rollouts import GOES_BACK, Arm, RolloutState, Step
+from sutazai.fleet.rollouts import GOES_BACK, Arm, NoTraffic, RolloutState, Step
 from sutazai.rollout.machine.decisions import (
     Announce,
     AskVerdict,
@@ -12,11 +12,12 @@ from sutazai.rollout.machine.decisions import (
     Drain,
     Ensure,
     RehearseRollback,
+    Replay,
     Route,
     Stop,
     TakeBackup,
 )
-from sutazai.rollout.machine.forward import WATCHED, target
+from sutazai.rollout.machine.forward import JUDGED, WATCHED, target
 from sutazai.rollout.machine.observation import Check, Health, Observation
 from sutazai.rollout.machine.steps import confirmed, may_stop, serving, weights_of
 
@@ -41,6 +42,8 @@ def wanted(state: RolloutState, seen: Observation) -> Iterator[Decision]:
         yield from _stopped(state, seen)
     if state.step in WATCHED and not state.trouble:
         yield _asked(state)
+    if state.step in JUDGED and not state.trouble:
+        yield from _replayed(state)
 
 
 def _preflight(seen: Observation) -> Iterator[Decision]:
@@ -113,3 +116,14 @@ def _asked(state: RolloutState) -> AskVerdict:
         seconds=state.elapsed,
         target=target(state),
     )
+
+
+def _replayed(state: RolloutState) -> Iterator[Replay]:
+    """Once the declared time has said nothing. After the phases green does alone what both did."""
+    if state.plan.no_traffic is not NoTraffic.REPLAY or not state.extended:
+        return
+    if state.split:
+        yield Replay(state.window, state.compared, (Arm.GREEN, Arm.BASELINE))
+    elif not state.cohort:
+        agents = tuple(agent for stage in state.stages for agent in stage.compared)
+        yield Replay(state.window, agents, (Arm.GREEN,))
