@@ -142,8 +142,8 @@ async def test_kill_9_loses_nothing(
     server: Postgres | None,
 ) -> None:
     ledger = Ledger(places)
-    tasks = await survive(ledger, gateway, server, count=60, kills=3)
-    check(ledger, tasks, 60)
+    tasks = await survive(ledger, gateway, server, count=40, kills=2)
+    check(ledger, tasks, 40)
 
 
 @pytest.mark.soak

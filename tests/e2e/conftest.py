@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.fleet import Fleet
+from tests.e2e.faults import Model
+from tests.e2e.fleet import Fleet, running
 
 TEST_WITHIN = 400.0
 """Seconds for one test of a whole fleet, where the test itself does not say."""
 SMALL = """
 name: small
-catalogue: [planner, executor, reviewer]
+catalogue: [planner]
 agents:
   echo:
     class: "echo_agent:Echo"
@@ -26,6 +28,10 @@ agents:
     temperature: hot
   planner:
     sampling: {max_tokens: 24}
+  executor: {class: "echo_agent:Brief", temperature: warm}
+  reviewer: {class: "echo_agent:Brief", temperature: warm}
+drift:
+  code: {every: 1s}
 """
 
 ECHO_AGENT = """
@@ -36,6 +42,11 @@ class Echo(Agent):
     async def run(self, task):
         print("echo was asked", flush=True)
         return {"echo": task.input, "pid": os.getpid()}
+
+class Brief(Agent):  # does what it is asked as those of the catalogue do, in few words
+    async def run(self, task):
+        question = {"role": "user", "content": str(task.input)}
+        return (await self.llm.chat([question], max_tokens=32)).text
 
 class Trouble(Agent):
     async def run(self, task):
@@ -57,28 +68,39 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(TEST_WITHIN))
 
 
-@pytest.fixture(scope="module")
-def small_fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+@pytest.fixture(scope="package")
+def steady_model() -> Iterator[Model]:
+    """A model server that nobody kills, for fleets to which it does not matter what it says."""
+    model = Model()
+    yield model
+    model.kill()
+
+
+@contextmanager
+def small(folder: Path) -> Iterator[Fleet]:
     """Six agents, an embedded LLM, and an agent that makes trouble on request."""
-    folder: Path = tmp_path_factory.mktemp("small")
     (folder / "fleet.yaml").write_text(SMALL)
     (folder / "echo_agent.py").write_text(ECHO_AGENT)
-    fleet = Fleet(folder / "fleet.yaml")
-    try:
-        done = fleet.up()
-        assert done.returncode == 0, done.stdout + done.stderr
+    with running(folder / "fleet.yaml") as fleet:
         yield fleet
-    finally:
-        fleet.stop()
+
+
+@pytest.fixture(scope="package")
+def small_fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    """One for all who leave it whole."""
+    with small(tmp_path_factory.mktemp("small")) as fleet:
+        yield fleet
+
+
+@pytest.fixture(scope="package")
+def hurt_fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    """One for those who kill its parts, and wait until they are back."""
+    with small(tmp_path_factory.mktemp("hurt")) as fleet:
+        yield fleet
 
 
 @pytest.fixture(scope="module")
 def default_fleet() -> Iterator[Fleet]:
     """The 69 agents that `make up` starts."""
-    fleet = Fleet()
-    try:
-        done = fleet.up()
-        assert done.returncode == 0, done.stdout + done.stderr
+    with running() as fleet:
         yield fleet
-    finally:
-        fleet.stop()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import shutil
@@ -10,9 +9,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import httpx
 
 from sutazai.host.instances.ports import is_free
 
@@ -63,8 +65,16 @@ class Fleet:
         return done.stdout
 
     def status(self) -> dict[str, Any]:
-        value = json.loads(self.must("status", "--json"))
-        assert isinstance(value, dict)
+        """What control says of the fleet; fails the test while it is away. Much cheaper than the
+        command, so that it can be asked again and again."""
+        headers = {"authorization": f"Bearer {self.token}"}
+        url = f"{self.control}/api/v1/status?memory=1"
+        try:
+            answer = httpx.get(url, headers=headers, timeout=PATIENCE)
+        except httpx.TransportError as error:
+            raise AssertionError(f"control is away: {error!r}") from error
+        assert answer.is_success, answer.text
+        value: dict[str, Any] = answer.json()
         return value
 
     def agent(self, name: str) -> dict[str, Any]:
@@ -94,6 +104,18 @@ class Fleet:
         assert not left, f"processes left: {left}"
 
 
+@contextmanager
+def running(file: Path | None = None, **environment: str) -> Iterator[Fleet]:
+    """A fleet that is up."""
+    fleet = Fleet(file, **environment)
+    try:
+        done = fleet.up()
+        assert done.returncode == 0, done.stdout + done.stderr
+        yield fleet
+    finally:
+        fleet.stop()
+
+
 def is_zombie(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
@@ -110,11 +132,14 @@ def free_port_base() -> int:
     raise AssertionError("no free ports")
 
 
-def eventually(holds: Callable[[], Any], within: float = 60.0, what: str = "") -> Any:
-    """The first true answer of ``holds``; fails after ``within`` seconds."""
+def eventually(
+    holds: Callable[[], Any], within: float = 60.0, what: str = "", every: float = 0.05
+) -> Any:
+    """The first true answer of ``holds``, asked ``every`` so many seconds; fails after ``within``
+    seconds."""
     deadline = time.monotonic() + within
     while time.monotonic() < deadline:
         if answer := holds():
             return answer
-        time.sleep(0.05)
+        time.sleep(every)
     raise AssertionError(f"did not come about in {within:.0f} s: {what}")

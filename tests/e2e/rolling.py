@@ -247,8 +247,9 @@ class Rolling:
         """To be called when the fleet is to end."""
         self._api.close()
 
-    def until(self, *steps: Step, within: float = 120.0) -> RolloutState:
-        """The state as soon as the rollout is at one of these steps."""
+    def until(self, *steps: Step, within: float = 120.0, every: float = 0.05) -> RolloutState:
+        """The state as soon as the rollout is at one of these steps; looks ``every`` so many
+        seconds."""
         last: list[RolloutState] = []
 
         def there() -> bool:
@@ -257,22 +258,24 @@ class Rolling:
             return bool(last) and last[0].step in steps
 
         try:
-            eventually(there, within, "")
+            eventually(there, within, "", every)
         except AssertionError:
             told = [f"{one.step}: {one.text}" for one in last[0].history] if last else []
             said = "\n".join(told)
             raise AssertionError(f"it never was at {steps} in {within:.0f} s:\n{said}") from None
         return last[0]
 
-    def end(self, within: float = 120.0) -> RolloutState:
+    def end(self, within: float = 120.0, every: float = 0.05) -> RolloutState:
         """The state in which it has ended, one way or the other, or asks a person."""
-        return self.until(Step.SUCCEEDED, Step.ROLLED_BACK, Step.INCONCLUSIVE, within=within)
+        ends = Step.SUCCEEDED, Step.ROLLED_BACK, Step.INCONCLUSIVE
+        return self.until(*ends, within=within, every=every)
 
     def helped(self, within: float) -> tuple[RolloutState, int]:
         """How it ended, and how often a person had to say that it may go on: few requests, or a
-        machine that is busy otherwise, may leave the evidence inconclusive."""
+        machine that is busy otherwise, may leave the evidence inconclusive. Looks as rarely as
+        who watches: a look costs, and load is measured meanwhile."""
         promoted = 0
-        while (state := self.end(within)).step is Step.INCONCLUSIVE:
+        while (state := self.end(within, every=1.0)).step is Step.INCONCLUSIVE:
             self.tell("promote")
             promoted += 1
         return state, promoted

@@ -26,10 +26,10 @@ actions:
 """
 
 
-def test_no_accepted_task_is_lost(small_fleet: Fleet, tmp_path: Path) -> None:
+def test_no_accepted_task_is_lost(hurt_fleet: Fleet, tmp_path: Path) -> None:
     file = tmp_path / "chaos.yaml"
     file.write_text(PLAN)
-    report = json.loads(small_fleet.must("chaos", "run", str(file), "--json", timeout=300))
+    report = json.loads(hurt_fleet.must("chaos", "run", str(file), "--json", timeout=300))
     tasks, done = report["tasks"], report["done"]
     assert tasks["lost"] == 0 and tasks["accepted"] >= 5
     ended = sum(tasks.get(state, 0) for state in ("done", "failed", "cancelled"))
@@ -41,7 +41,7 @@ def test_no_accepted_task_is_lost(small_fleet: Fleet, tmp_path: Path) -> None:
     )
     nobody = next(deed for deed in done if deed["what"] == "kill nobody")
     assert nobody["trouble"] == "no process of nobody runs"
-    assert small_fleet.agent("echo")["state"] == "healthy"
+    assert hurt_fleet.agent("echo")["state"] == "healthy"
 
 
 @pytest.mark.soak
@@ -51,13 +51,13 @@ def test_nor_by_what_is_drawn_by_lot(default_fleet: Fleet) -> None:
     assert report["tasks"]["lost"] == 0 and report["tasks"]["accepted"]
 
 
-def test_a_plan_can_be_looked_at_first(small_fleet: Fleet) -> None:
-    before = small_fleet.status()["planes"]
-    shown = small_fleet.must("chaos", "run", "--random", "--seed", "7", "--dry-run")
+def test_a_plan_can_be_looked_at_first(hurt_fleet: Fleet) -> None:
+    before = hurt_fleet.status()["planes"]
+    shown = hurt_fleet.must("chaos", "run", "--random", "--seed", "7", "--dry-run")
     assert "kill" in shown and len(shown.splitlines()) > 5
-    after = small_fleet.status()["planes"]
+    after = hurt_fleet.status()["planes"]
     assert [plane["instances"][0]["pid"] for plane in before] == [
         plane["instances"][0]["pid"] for plane in after
     ]
-    refused = small_fleet.cli("chaos", "run")
+    refused = hurt_fleet.cli("chaos", "run")
     assert refused.returncode == 2 and "--random" in refused.stderr

@@ -12,12 +12,14 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.e2e.fleet import Fleet, eventually
+from tests.e2e.faults import Model
+from tests.e2e.fleet import Fleet, eventually, running
 
 FILE = """
 name: shop
+backends: {{fake: {{url: "{model}"}}}}
 agents:
-  clerk: {class: "clerk_agent:Clerk", temperature: hot, concurrency: 1}
+  clerk: {{class: "clerk_agent:Clerk", temperature: hot, concurrency: 1}}
 """
 
 CLERK = """
@@ -31,21 +33,16 @@ class Clerk(Agent):
         await asyncio.sleep(0.25)
         return f"sold {task.input}"
 """
-MANY = 60
+MANY = 40
 """Tasks that are given at once; the agent does four a second at most."""
 
 
 @pytest.fixture
-def fleet(tmp_path: Path) -> Iterator[Fleet]:
-    (tmp_path / "fleet.yaml").write_text(FILE)
+def fleet(tmp_path: Path, steady_model: Model) -> Iterator[Fleet]:
+    (tmp_path / "fleet.yaml").write_text(FILE.format(model=steady_model.url))
     (tmp_path / "clerk_agent.py").write_text(CLERK)
-    running = Fleet(tmp_path / "fleet.yaml")
-    try:
-        up = running.up()
-        assert up.returncode == 0, up.stdout + up.stderr
-        yield running
-    finally:
-        running.stop()
+    with running(tmp_path / "fleet.yaml") as fleet:
+        yield fleet
 
 
 class Customers:

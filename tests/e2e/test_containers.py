@@ -12,13 +12,14 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.e2e.fleet import Fleet, eventually
+from tests.e2e.faults import Model
+from tests.e2e.fleet import Fleet, eventually, running
 from tests.host.containers.podman import IMAGE, Podman, podman_or_skip, write_program
 
 FLEET = """
 name: contained
 backends:
-  nobody: {{url: "http://127.0.0.1:9", dialect: ollama}}
+  fake: {{url: "{model}"}}
 agents:
   crawler: {{network: host, temperature: hot, memory: 128MiB, {program}}}
   bridged: {{container_port: 8080, temperature: cold, memory: 128MiB, {program}}}
@@ -32,7 +33,9 @@ def engine() -> Iterator[Podman]:
 
 
 @pytest.fixture(scope="module")
-def fleet(engine: Podman, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+def fleet(
+    engine: Podman, tmp_path_factory: pytest.TempPathFactory, steady_model: Model
+) -> Iterator[Fleet]:
     folder: Path = tmp_path_factory.mktemp("contained")
     command, volumes = write_program(folder / "agent")
     program = (
@@ -40,14 +43,9 @@ def fleet(engine: Podman, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         f"volumes: {json.dumps(volumes)}, "
         "health: {path: /health, interval: 1s, grace: 60s}"
     )
-    (folder / "fleet.yaml").write_text(FLEET.format(program=program))
-    running = Fleet(folder / "fleet.yaml", DOCKER_HOST=engine.host)
-    try:
-        done = running.up()
-        assert done.returncode == 0, done.stdout + done.stderr
-        yield running
-    finally:
-        running.stop()
+    (folder / "fleet.yaml").write_text(FLEET.format(program=program, model=steady_model.url))
+    with running(folder / "fleet.yaml", DOCKER_HOST=engine.host) as fleet:
+        yield fleet
 
 
 def call(fleet: Fleet, agent: str, method: str, path: str, value: Any = None) -> Any:

@@ -11,7 +11,8 @@ import pytest
 
 from sutazai.host.limits.place import read_place
 from tests.e2e.asking import Caller, ask_control, status_of
-from tests.e2e.fleet import Fleet, eventually
+from tests.e2e.faults import Model
+from tests.e2e.fleet import Fleet, eventually, running
 
 MIB = 1024**2
 GOOD = [f"good-{number}" for number in range(5)]
@@ -39,31 +40,27 @@ REASONS = {
     "hog": "out of memory: peak 32MiB of 32MiB",
 }
 LAST_LINES = {"at-once": "at once", "later": "later", "import": "no module no_such_module"}
-EACH = 10
+MANY = pytest.param(10, marks=pytest.mark.soak)
 SMALL = {"memory": "32MiB", "cpu": 0.01, "temperature": "hot"}
 
 
+@pytest.fixture(params=[3, MANY])
+def bad(request: pytest.FixtureRequest) -> dict[str, str]:
+    """The agents that crash, and how: so many of each way."""
+    return {f"{way}-{number}": way for way in WAYS for number in range(request.param)}
+
+
 @pytest.fixture
-def fleet(tmp_path: Path) -> Iterator[Fleet]:
+def fleet(tmp_path: Path, steady_model: Model, bad: dict[str, str]) -> Iterator[Fleet]:
     """The good ones run, the others wait to be started."""
     (tmp_path / "authored.py").write_text(AUTHORED)
     agents = {name: {**SMALL, "class": "authored:Echo"} for name in GOOD}
-    bad = {name: {**SMALL, **WAYS[way], "temperature": "warm"} for name, way in crashing().items()}
-    backends = {"none": {"url": "http://127.0.0.1:9"}}
-    declared = {"name": "loops", "backends": backends, "agents": {**agents, **bad}}
+    crashing = {name: {**SMALL, **WAYS[way], "temperature": "warm"} for name, way in bad.items()}
+    backends = {"fake": {"url": steady_model.url}}
+    declared = {"name": "loops", "backends": backends, "agents": {**agents, **crashing}}
     (tmp_path / "fleet.yaml").write_text(json.dumps(declared))
-    fleet = Fleet(tmp_path / "fleet.yaml")
-    try:
-        done = fleet.up()
-        assert done.returncode == 0, done.stdout + done.stderr
+    with running(tmp_path / "fleet.yaml") as fleet:
         yield fleet
-    finally:
-        fleet.stop()
-
-
-def crashing() -> dict[str, str]:
-    """The agents that crash, and how."""
-    return {f"{way}-{number}": way for way in WAYS for number in range(EACH)}
 
 
 def agents(fleet: Fleet) -> dict[str, dict[str, Any]]:
@@ -76,10 +73,12 @@ def pids(fleet: Fleet) -> list[int]:
 
 
 @pytest.mark.timeout(300)
-def test_the_good_ones_answer_throughout_and_each_end_is_told(fleet: Fleet) -> None:
+def test_the_good_ones_answer_throughout_and_each_end_is_told(
+    fleet: Fleet, bad: dict[str, str]
+) -> None:
     if (status := status_of(fleet))["limits"] == "accounting":
         pytest.skip(f"no limits are held here: {status['limits_why']}")
-    before, bad, caller = pids(fleet), crashing(), Caller(fleet)
+    before, caller = pids(fleet), Caller(fleet)
     with caller.asking(GOOD) as ledger:
         for name in bad:
             change(fleet, name, "start")

@@ -12,15 +12,14 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Cookie, Page, expect
 
 from tests.e2e.fleet import Fleet
 from tests.web.browser import PATIENCE, look_over, needs_browser, running_browser, visiting
 
-PATHS = (
-    *("/", "/agents", "/agents/echo", "/gateway", "/work", "/work/schedules", "/work/dead"),
-    *("/rollouts", "/revisions", "/drift", "/alerts", "/events"),
-)
+PATHS = ("/", "/agents", "/agents/echo", "/gateway", "/events")
+MORE = ("/work", "/work/schedules", "/work/dead", "/rollouts", "/revisions", "/drift", "/alerts")
+"""Pages that other tests look over with something on them; empty ones are left to long runs."""
 
 pytestmark = needs_browser
 
@@ -42,13 +41,26 @@ def visit(browser: Browser) -> Iterator[BrowserContext]:
         yield context
 
 
+@pytest.fixture(scope="module")
+def session(browser: Browser, small_fleet: Fleet) -> Cookie:
+    """What is left in a browser after logging in by a link."""
+    with visiting(browser) as context:
+        page = context.new_page()
+        page.goto(small_fleet.must("dashboard").strip())
+        expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+        (cookie,) = context.cookies()
+    return cookie
+
+
 @pytest.fixture
-def page(visit: BrowserContext, small_fleet: Fleet) -> Page:
-    """A page of the dashboard after logging in by a link."""
-    page = visit.new_page()
-    page.goto(small_fleet.must("dashboard").strip())
-    expect(page.get_by_role("heading", name="Overview")).to_be_visible()
-    return page
+def page(visit: BrowserContext, session: Cookie, address: str) -> Page:
+    """A page of somebody who is logged in."""
+    return logged_in(visit, session, address)
+
+
+def logged_in(context: BrowserContext, session: Cookie, address: str) -> Page:
+    context.add_cookies([{"name": session["name"], "value": session["value"], "url": address}])
+    return context.new_page()
 
 
 def give(fleet: Fleet, agent: str, text: str, **more: object) -> str:
@@ -83,13 +95,18 @@ def test_control_sends_browsers_to_the_dashboard(page: Page, small_fleet: Fleet)
     expect(page.get_by_role("heading", name="Overview")).to_be_visible()
 
 
-def test_the_overview_shows_every_agent_and_that_all_is_well(page: Page) -> None:
+def test_the_overview_shows_every_agent_and_that_all_is_well(page: Page, address: str) -> None:
+    page.goto(address)
+
     expect(page.get_by_role("heading", name="All is well")).to_be_visible()
     for name in ("echo", "sleepy", "trouble", "planner", "executor", "reviewer"):
         expect(page.locator(f'a.tile[href="/agents/{name}"]')).to_be_visible()
 
 
-def test_what_goes_wrong_is_said_first_and_goes_away_again(page: Page, small_fleet: Fleet) -> None:
+def test_what_goes_wrong_is_said_first_and_goes_away_again(
+    page: Page, address: str, small_fleet: Fleet
+) -> None:
+    page.goto(address)
     small_fleet.must("agents", "stop", "trouble")
     tile = page.locator('a.tile[href="/agents/trouble"]')
     expect(tile).to_have_attribute("title", "trouble, hot, stopped")
@@ -302,10 +319,12 @@ def test_a_page_says_so_when_control_is_silent_and_opens_all_the_same(
     expect(page.get_by_role("alert")).to_be_hidden()
 
 
-def test_a_page_says_so_when_it_is_disconnected(browser: Browser, small_fleet: Fleet) -> None:
+def test_a_page_says_so_when_it_is_disconnected(
+    browser: Browser, session: Cookie, address: str, small_fleet: Fleet
+) -> None:
     context = browser.new_context()
-    page = context.new_page()
-    page.goto(small_fleet.must("dashboard").strip())
+    page = logged_in(context, session, address)
+    page.goto(address)
     expect(page.get_by_role("heading", name="Overview")).to_be_visible()
     pid = small_fleet.plane("web")["instances"][0]["pid"]
     os.kill(pid, signal.SIGSTOP)
@@ -318,7 +337,11 @@ def test_a_page_says_so_when_it_is_disconnected(browser: Browser, small_fleet: F
     context.close()
 
 
-def test_control_may_restart_under_an_open_page(page: Page, small_fleet: Fleet) -> None:
+def test_control_may_restart_under_an_open_page(
+    page: Page, address: str, small_fleet: Fleet
+) -> None:
+    page.goto(address)
+    expect(page.get_by_role("heading", name="All is well")).to_be_visible()
     pid = small_fleet.plane("control")["instances"][0]["pid"]
     os.kill(pid, signal.SIGKILL)
 
@@ -327,7 +350,15 @@ def test_control_may_restart_under_an_open_page(page: Page, small_fleet: Fleet) 
     expect(page.get_by_role("alert")).to_be_hidden()
 
 
-@pytest.mark.parametrize("path", PATHS)
+def test_every_page_opens(page: Page, address: str) -> None:
+    for path in (*PATHS, *MORE):
+        page.goto(address + path)
+        expect(page.locator("h1")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    "path", [*PATHS, *(pytest.param(path, marks=pytest.mark.soak) for path in MORE)]
+)
 def test_everybody_can_read_and_use_every_page(page: Page, address: str, path: str) -> None:
     page.goto(address + path)
 

@@ -11,13 +11,14 @@ import openai
 import pytest
 from openai.types.chat import ChatCompletionMessageParam
 
+from tests.e2e.asking import ask_control
 from tests.e2e.fleet import Fleet, eventually
 
 MODEL = "smollm2-135m-instruct"
 
 
 def test_status_shows_all_69_agents_and_the_pools(default_fleet: Fleet) -> None:
-    status = default_fleet.status()
+    status = json.loads(default_fleet.must("status", "--json"))
     agents = status["agents"]
     assert len(agents) == 69
     assert {"name", "temperature", "state", "instances", "port"} <= agents[0].keys()
@@ -28,10 +29,20 @@ def test_status_shows_all_69_agents_and_the_pools(default_fleet: Fleet) -> None:
     assert all(agent["instances"][0]["pss"] > 0 for agent in hot)
 
 
-def test_the_backlog_becomes_a_plan_work_products_and_review_notes(default_fleet: Fleet) -> None:
-    run = json.loads(default_fleet.must("run", "--json", timeout=350))
+def test_the_backlog_becomes_a_plan_work_products_and_review_notes(small_fleet: Fleet) -> None:
+    """Its agents make few words, so that a run takes seconds."""
+    works_through_the_backlog(small_fleet)
+
+
+@pytest.mark.soak
+def test_so_it_does_in_the_default_fleet(default_fleet: Fleet) -> None:
+    works_through_the_backlog(default_fleet)
+
+
+def works_through_the_backlog(fleet: Fleet) -> None:
+    run = json.loads(fleet.must("run", "--json", timeout=350))
     assert run["state"] == "done", run
-    folder = default_fleet.state / "artifacts" / run["id"]
+    folder = fleet.state / "artifacts" / run["id"]
     names = [artifact["name"] for artifact in run["artifacts"]]
     assert "plan.md" in names and "review-notes.md" in names
     assert sum(name.startswith("work/") for name in names) >= 2
@@ -44,7 +55,9 @@ def test_a_warm_agent_wakes_when_it_is_asked(default_fleet: Fleet) -> None:
         for agent in default_fleet.status()["agents"]
         if agent["temperature"] == "warm" and agent["state"] == "asleep"
     )
-    assert default_fleet.must("ask", warm, "Say hello in five words.").strip()
+    question = {"input": "Say hello in five words.", "max_tokens": 12}
+    answer = ask_control(default_fleet, "POST", f"/agents/{warm}/invoke", question)
+    assert answer is not None and answer["output"].strip()
     assert default_fleet.agent(warm)["state"] == "healthy"
 
 

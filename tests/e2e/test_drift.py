@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.asking import agent_of, status_of
-from tests.e2e.fleet import Fleet, eventually
+from tests.e2e.asking import agent_of, ask_control, status_of
+from tests.e2e.fleet import Fleet, eventually, running
 from tests.gateway.fake_ollama import MODEL, installed
 from tests.ports import free_port
 
@@ -83,7 +83,9 @@ def declare(folder: Path, ollama: Ollama, heal: str) -> None:
         "memory": "256MiB",
         "environment": {"SECRET": "file:secret"},
     }
-    kinds = ("version", "environment", "limits", "code")
+    healed = ("version", "environment", "limits", "code")
+    told = ("model", "backend", "port")
+    rules = {**{kind: {"heal": heal} for kind in healed}, **{kind: {} for kind in told}}
     declared = {
         "name": "drifting",
         "backends": {
@@ -94,7 +96,7 @@ def declare(folder: Path, ollama: Ollama, heal: str) -> None:
             }
         },
         "agents": {"teapot": python, "program": command},
-        "drift": {kind: {"heal": heal} for kind in kinds},
+        "drift": {kind: {**rule, "every": "1s"} for kind, rule in rules.items()},
     }
     (folder / "fleet.yaml").write_text(json.dumps(declared))
 
@@ -102,22 +104,14 @@ def declare(folder: Path, ollama: Ollama, heal: str) -> None:
 @pytest.fixture(scope="module")
 def fleet(folder: Path, ollama: Ollama) -> Iterator[Fleet]:
     declare(folder, ollama, "report")
-    fleet = Fleet(folder / "fleet.yaml")
-    try:
-        done = fleet.up()
-        assert done.returncode == 0, done.stdout + done.stderr
+    with running(folder / "fleet.yaml") as fleet:
         eventually(lambda: is_calm(fleet), 60, "all kinds were looked at, and nothing drifts")
         yield fleet
-    finally:
-        fleet.stop()
 
 
 def report(fleet: Fleet) -> dict[str, Any]:
     """What drifts; empty while control starts anew."""
-    done = fleet.cli("drift", "--json")
-    value = json.loads(done.stdout) if done.returncode == 0 else {}
-    assert isinstance(value, dict)
-    return value
+    return ask_control(fleet, "GET", "/drift") or {}
 
 
 def is_calm(fleet: Fleet) -> bool:
@@ -167,14 +161,20 @@ def plant_limit(fleet: Fleet) -> None:
             (group / name).write_text(str(512 * 1024**2))
 
 
+def heal(fleet: Fleet, folder: Path, ollama: Ollama) -> None:
+    """From now on drift is put right."""
+    (folder / "teapot.py").write_text(TEAPOT)  # else `apply` would begin a rollout
+    declare(folder, ollama, "auto")
+    fleet.must("apply", str(folder / "fleet.yaml"))
+
+
 def has_limits(fleet: Fleet) -> bool:
     return bool(status_of(fleet)["limits"] != "accounting")
 
 
 def healed(fleet: Fleet) -> set[str]:
     """The kinds of which something was put right."""
-    done = fleet.cli("events", "--json")
-    events = [json.loads(line) for line in done.stdout.splitlines()]
+    events: Any = ask_control(fleet, "GET", "/events?after=0") or []
     return {one["message"].partition(":")[0] for one in events if one["kind"] == "drift-healed"}
 
 
@@ -188,7 +188,8 @@ def test_a_secret_that_was_changed(fleet: Fleet, folder: Path) -> None:
     (folder / "secret").write_text("second")
     one = found(fleet, "environment", time.time())
     assert (one["unit"], one["what"], one["seen"]) == ("program", "SECRET", "another value")
-    assert "second" not in json.dumps(report(fleet))
+    said = fleet.must("drift", "--json")
+    assert one in json.loads(said)["findings"] and "second" not in said
 
 
 def test_a_limit_that_was_raised(fleet: Fleet) -> None:
@@ -237,13 +238,16 @@ def test_instances_are_restarted_once_that_is_told(
     fleet: Fleet, folder: Path, ollama: Ollama
 ) -> None:
     before = instance_of(fleet, "program")["instance"]
-    kinds = {"environment", *(["limits"] if has_limits(fleet) else [])}
-    assert kinds <= {one["kind"] for one in report(fleet)["findings"]}
-    (folder / "teapot.py").write_text(TEAPOT)  # else `apply` would begin a rollout
+    (folder / "secret").write_text("third")
+    kinds = {"environment"}
+    if has_limits(fleet):
+        plant_limit(fleet)
+        kinds.add("limits")
+    for kind in kinds:
+        found(fleet, kind, time.time())
 
     told = time.time()
-    declare(folder, ollama, "auto")
-    fleet.must("apply", str(folder / "fleet.yaml"))
+    heal(fleet, folder, ollama)
 
     eventually(lambda: kinds <= healed(fleet), 120, "all of that is put right")
     print(f"put right after {time.time() - told:.1f} s")
@@ -251,18 +255,26 @@ def test_instances_are_restarted_once_that_is_told(
 
 
 @pytest.mark.soak
-def test_a_host_that_was_told_something_else_is_told_again(fleet: Fleet) -> None:
-    plant_version(fleet)
+def test_a_host_that_was_told_something_else_is_told_again(
+    fleet: Fleet, folder: Path, ollama: Ollama
+) -> None:
+    heal(fleet, folder, ollama)
 
-    eventually(lambda: "version" in healed(fleet), 120, "it is put right")
+    def put_right() -> bool:
+        if "version" in healed(fleet):
+            return True
+        plant_version(fleet)  # again where the host had yet to be told of what `heal` applied
+        return False
 
-    assert instance_of(fleet, "teapot")["version"] != "planted"
+    eventually(put_right, 120, "it is put right", every=5.0)
+    eventually(lambda: instance_of(fleet, "teapot")["version"] != "planted", 60, "and stays so")
 
 
 @pytest.mark.soak
 def test_edited_code_is_accepted_and_rolled_out_once_that_is_told(
-    fleet: Fleet, folder: Path
+    fleet: Fleet, folder: Path, ollama: Ollama
 ) -> None:
+    heal(fleet, folder, ollama)
     (folder / "teapot.py").write_text(TEAPOT.replace('"tea"', '"green tea"'))
 
     eventually(lambda: "code" in healed(fleet), 120, "it is accepted")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sutazai.host.limits import choose
-from tests.e2e.fleet import Fleet, eventually
+from tests.e2e.fleet import Fleet, eventually, running
 
 FILE = """
 name: small
@@ -22,42 +22,19 @@ services:
 """
 
 
-@pytest.fixture
-def fleet(tmp_path: Path) -> Iterator[Fleet]:
-    file = tmp_path / "fleet.yaml"
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    """One for all tests; the last of them leaves an agent asleep."""
+    file = tmp_path_factory.mktemp("emergency") / "fleet.yaml"
     file.write_text(FILE)
-    running = Fleet(file)
-    up = running.up()
-    try:
-        assert up.returncode == 0, up.stdout + up.stderr
-        yield running
-    finally:
-        running.stop()
+    with running(file) as fleet:
+        yield fleet
 
 
 def pids(fleet: Fleet) -> dict[str, int]:
-    units = [*fleet.status()["agents"], *fleet.status()["services"]]
+    status = fleet.status()
+    units = [*status["agents"], *status["services"]]
     return {unit["name"]: unit["instances"][0]["pid"] for unit in units if unit["instances"]}
-
-
-def test_memory_is_freed_by_ending_the_idle_and_a_call_wakes_them(fleet: Fleet) -> None:
-    def chosen(*options: str) -> list[str]:
-        said = json.loads(fleet.must("emergency", "memory", "--json", *options))
-        return [one["unit"] for one in said["chosen"]]
-
-    eventually(lambda: chosen("--dry-run") == ["low", "high"])
-    assert chosen("--dry-run", "--until", "100") == []
-    assert "would free" in fleet.must("emergency", "memory", "--dry-run")
-    assert len(pids(fleet)) == 4, "a dry run ends nobody"
-
-    done = json.loads(fleet.must("emergency", "memory", "--json"))
-    assert [one["outcome"] for one in done["chosen"]] == ["ended", "ended"]
-    assert done["freed"] > 0
-    assert set(pids(fleet)) == {"kept", "database"}
-    assert "memory was asked for" in fleet.agent("low")["reason"]
-    fleet.must("ask", "low", "Say yes.")
-    assert "low" in pids(fleet)
-    assert "high" not in pids(fleet)
 
 
 def test_all_agents_are_held_to_a_part_of_a_core_until_they_are_released(
@@ -128,3 +105,23 @@ def test_a_full_restart_ends_in_order_comes_back_and_is_tested(fleet: Fleet) -> 
     assert set(after) == set(before)
     assert not set(after.values()) & set(before.values())
     assert all(agent["restarts"] == 0 for agent in fleet.status()["agents"])
+
+
+def test_memory_is_freed_by_ending_the_idle_and_a_call_wakes_them(fleet: Fleet) -> None:
+    def chosen(*options: str) -> list[str]:
+        said = json.loads(fleet.must("emergency", "memory", "--json", *options))
+        return [one["unit"] for one in said["chosen"]]
+
+    eventually(lambda: chosen("--dry-run") == ["low", "high"])
+    assert chosen("--dry-run", "--until", "100") == []
+    assert "would free" in fleet.must("emergency", "memory", "--dry-run")
+    assert len(pids(fleet)) == 4, "a dry run ends nobody"
+
+    done = json.loads(fleet.must("emergency", "memory", "--json"))
+    assert [one["outcome"] for one in done["chosen"]] == ["ended", "ended"]
+    assert done["freed"] > 0
+    assert set(pids(fleet)) == {"kept", "database"}
+    assert "memory was asked for" in fleet.agent("low")["reason"]
+    fleet.must("ask", "low", "Say yes.")
+    assert "low" in pids(fleet)
+    assert "high" not in pids(fleet)

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from tests.e2e.asking import Caller, agent_of, status_of
-from tests.e2e.fleet import Fleet, eventually
+from tests.e2e.faults import Model
+from tests.e2e.fleet import Fleet, eventually, running
 
 AGENTS = [f"agent-{number:03}" for number in range(149)]
 AUTHORED = """
@@ -32,20 +33,15 @@ SMALL = {"temperature": "hot", "memory": "24MiB", "cpu": 0.01}
 
 
 @pytest.fixture
-def fleet(tmp_path: Path) -> Iterator[Fleet]:
+def fleet(tmp_path: Path, steady_model: Model) -> Iterator[Fleet]:
     (tmp_path / "authored.py").write_text(AUTHORED)
     agents = {name: {**SMALL, "class": "authored:Echo"} for name in AGENTS}
     hog = {**SMALL, "class": "authored:Hog", "memory": "48MiB"}
-    backends = {"none": {"url": "http://127.0.0.1:9"}}
+    backends = {"fake": {"url": steady_model.url}}
     declared = {"name": "hog", "backends": backends, "agents": {**agents, "hog": hog}}
     (tmp_path / "fleet.yaml").write_text(json.dumps(declared))
-    fleet = Fleet(tmp_path / "fleet.yaml")
-    try:
-        done = fleet.up()
-        assert done.returncode == 0, done.stdout + done.stderr
+    with running(tmp_path / "fleet.yaml") as fleet:
         yield fleet
-    finally:
-        fleet.stop()
 
 
 def pids(status: dict[str, Any]) -> dict[str, list[int]]:

@@ -42,7 +42,8 @@ class Echo(Agent):
 
 class Asker(Agent):
     async def run(self, task):
-        return (await self.llm.chat("Say one word.", max_tokens=8)).text
+        question = {"role": "user", "content": "Say one word."}
+        return (await self.llm.chat([question], max_tokens=8)).text
 """
 
 

@@ -8,14 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.fleet import Fleet, eventually
+from tests.e2e.faults import Model
+from tests.e2e.fleet import Fleet, eventually, running
 
 TINY = """
 name: tiny
-backends: {none: {url: "http://127.0.0.1:9"}}
+backends: {{fake: {{url: "{model}"}}}}
 agents:
-  one: {temperature: hot, prompt: "Answer."}
-  two: {runtime: command, command: ["sh", "-c", "sleep 1000 & sleep 1000"], temperature: hot}
+  one: {{temperature: hot, prompt: "Answer."}}
+  two: {{runtime: command, command: ["sh", "-c", "sleep 1000 & sleep 1000"], temperature: hot}}
 """
 
 LATER = [
@@ -25,18 +26,15 @@ LATER = [
 
 
 @pytest.mark.parametrize("victim", ["keeper", "host", *LATER])
-def test_down_ends_everything_after_a_kill(tmp_path: Path, victim: str) -> None:
-    (tmp_path / "fleet.yaml").write_text(TINY)
-    fleet = Fleet(tmp_path / "fleet.yaml")
-    try:
-        done = fleet.up()
-        assert done.returncode == 0, done.stdout + done.stderr
+def test_down_ends_everything_after_a_kill(
+    tmp_path: Path, steady_model: Model, victim: str
+) -> None:
+    (tmp_path / "fleet.yaml").write_text(TINY.format(model=steady_model.url))
+    with running(tmp_path / "fleet.yaml") as fleet:
         os.kill(pid_of(fleet, victim), signal.SIGKILL)
         down = fleet.cli("down")
         assert down.returncode == 0, down.stdout + down.stderr
         eventually(lambda: not fleet.processes(), 60, f"no process left, {fleet.processes()}")
-    finally:
-        fleet.stop()
 
 
 def pid_of(fleet: Fleet, victim: str) -> int:

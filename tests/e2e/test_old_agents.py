@@ -13,7 +13,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.e2e.fleet import Fleet, eventually
+from tests.e2e.faults import Model
+from tests.e2e.fleet import Fleet, eventually, running
 
 PROGRAM = Path(__file__).with_name("programs") / "old_agent.py"
 TASKS = 40
@@ -41,7 +42,7 @@ def old(**more: Any) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+def fleet(tmp_path_factory: pytest.TempPathFactory, steady_model: Model) -> Iterator[Fleet]:
     """Old agents among new ones; two of them are one's team."""
     folder = tmp_path_factory.mktemp("old")
     ours = {"temperature": "warm"}
@@ -53,14 +54,10 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
         "wrapped": {"class": "new_agent:Wrapped", "lead": "boss", **ours},
     }
     (folder / "new_agent.py").write_text(NEW_AGENT)
-    (folder / "fleet.yaml").write_text(json.dumps({"name": "old", "agents": agents}))
-    fleet = Fleet(folder / "fleet.yaml")
-    try:
-        done = fleet.up()
-        assert done.returncode == 0, done.stdout + done.stderr
+    declared = {"name": "old", "backends": {"fake": {"url": steady_model.url}}, "agents": agents}
+    (folder / "fleet.yaml").write_text(json.dumps(declared))
+    with running(folder / "fleet.yaml") as fleet:
         yield fleet
-    finally:
-        fleet.stop()
 
 
 @pytest.fixture

@@ -6,17 +6,19 @@ import json
 import resource
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.e2e.faults import Model
 from tests.e2e.fleet import PATIENCE, Fleet
 
 FEW = 256
 TINY = """
 name: tiny
-backends: {none: {url: "http://127.0.0.1:9"}}
-agents: {one: {temperature: hot, prompt: "Answer."}}
+backends: {{fake: {{url: "{model}"}}}}
+agents: {{one: {{temperature: hot, prompt: "Answer."}}}}
 """
 
 
@@ -52,28 +54,30 @@ def module_of(pid: int) -> str:
     return next((word for word in words if word.startswith("sutazai.")), "")
 
 
-def test_up_raises_the_soft_limit_to_what_is_allowed(tmp_path: Path) -> None:
+@pytest.fixture
+def fleet(tmp_path: Path, steady_model: Model) -> Iterator[Fleet]:
+    """One that has been declared."""
+    (tmp_path / "fleet.yaml").write_text(TINY.format(model=steady_model.url))
+    fleet = Frugal(tmp_path / "fleet.yaml")
+    yield fleet
+    fleet.stop()
+
+
+def test_up_raises_the_soft_limit_to_what_is_allowed(fleet: Fleet) -> None:
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     if hard <= FEW:
         pytest.skip(f"no more than {hard} files are allowed here at all")
-    (tmp_path / "fleet.yaml").write_text(TINY)
-    fleet = Frugal(tmp_path / "fleet.yaml")
-    try:
-        done = fleet.up()
-        assert done.returncode == 0, done.stdout + done.stderr
-        limits = dict(filter(None, map(part_and_limit, fleet.processes())))
-    finally:
-        fleet.stop()
+    done = fleet.up()
+    assert done.returncode == 0, done.stdout + done.stderr
+
+    limits = dict(filter(None, map(part_and_limit, fleet.processes())))
+
     for part in ("keeper", "host", "gateway", "control"):
         assert limits[f"sutazai.{part}"] >= min(hard, 65536)
 
 
-def test_doctor_tells_of_what_is_allowed_rather_than_of_what_the_shell_set(tmp_path: Path) -> None:
-    (tmp_path / "fleet.yaml").write_text(TINY)
-    fleet = Frugal(tmp_path / "fleet.yaml")
-    try:
-        told = json.loads(fleet.cli("doctor", "--json", "-f", str(fleet.file)).stdout)
-    finally:
-        fleet.stop()
+def test_doctor_tells_of_what_is_allowed_rather_than_of_what_the_shell_set(fleet: Fleet) -> None:
+    told = json.loads(fleet.cli("doctor", "--json", "-f", str(fleet.file)).stdout)
+
     finding = next(one for one in told if one["subject"] == "open files")
     assert str(FEW) not in finding["found"]

@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.asking import Caller, agent_of, status_of
-from tests.e2e.fleet import Fleet, eventually
+from tests.e2e.asking import Caller, agent_of, ask_control, status_of
+from tests.e2e.faults import Model
+from tests.e2e.fleet import Fleet, eventually, running
 
 PROGRAMS = Path(__file__).with_name("programs")
 SAID = "Hello, wörld 🌍"
@@ -59,19 +60,7 @@ KNOWN = {
 
 
 @pytest.fixture(scope="module")
-def model() -> Iterator[str]:
-    """A model server in a process of its own; it ends with its input."""
-    command = [sys.executable, "-m", "tests.gateway.fake_backend", "--port", "0"]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        yield f"http://127.0.0.1:{int(process.stdout.readline())}"
-        process.communicate()
-
-
-@pytest.fixture(scope="module")
-def fleet(tmp_path_factory: pytest.TempPathFactory, model: str) -> Iterator[Fleet]:
+def fleet(tmp_path_factory: pytest.TempPathFactory, steady_model: Model) -> Iterator[Fleet]:
     """All programs whose language is on this machine."""
     folder = tmp_path_factory.mktemp("programs")
     agents = {
@@ -85,15 +74,11 @@ def fleet(tmp_path_factory: pytest.TempPathFactory, model: str) -> Iterator[Flee
         for name, program in KNOWN.items()
         if shutil.which(program.needs)
     }
-    declared = {"name": "programs", "backends": {"fake": {"url": model}}, "agents": agents}
+    backends = {"fake": {"url": steady_model.url}}
+    declared = {"name": "programs", "backends": backends, "agents": agents}
     (folder / "fleet.yaml").write_text(json.dumps(declared))
-    fleet = Fleet(folder / "fleet.yaml")
-    try:
-        done = fleet.up()
-        assert done.returncode == 0, done.stdout + done.stderr
+    with running(folder / "fleet.yaml") as fleet:
         yield fleet
-    finally:
-        fleet.stop()
 
 
 @pytest.fixture(params=KNOWN)
@@ -165,10 +150,10 @@ def test_it_is_started_again_after_a_crash(fleet: Fleet, name: str) -> None:
 
 def test_it_is_asked_to_end_and_stays_down(fleet: Fleet, name: str) -> None:
     restarts = agent_of(fleet, name)["restarts"]
-    fleet.must("agents", "stop", name)
+    assert ask_control(fleet, "POST", f"/agents/{name}/stop")
     eventually(lambda: agent_of(fleet, name)["state"] == "stopped", 60, "it has ended")
     eventually(lambda: log(fleet, name).rstrip().endswith("| asked to end"), what="its last words")
     assert Caller(fleet).ask(name, "Say hello.").status_code == 503
-    fleet.must("agents", "start", name)
+    assert ask_control(fleet, "POST", f"/agents/{name}/start")
     agent = eventually(lambda: healthy(fleet, name), 60, "it runs again")
     assert agent["restarts"] <= restarts

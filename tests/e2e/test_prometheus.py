@@ -98,9 +98,14 @@ def exported(fleet: Fleet, folder: Path) -> None:
     file.write_text(file.read_text().replace("30s", "1s").replace("60s", "1s"))
 
 
-def test_all_targets_are_found_and_up(small_fleet: Fleet, prometheus: Prometheus) -> None:
+@pytest.fixture(scope="module")
+def asked(small_fleet: Fleet) -> None:
+    """An agent has asked the model."""
     small_fleet.must("ask", "planner", "Say hi.")
 
+
+@pytest.mark.usefixtures("asked")
+def test_all_targets_are_found_and_up(small_fleet: Fleet, prometheus: Prometheus) -> None:
     found = eventually(
         lambda: (
             (seen := prometheus.targets()).keys() == JOBS
@@ -123,10 +128,10 @@ def test_all_targets_are_found_and_up(small_fleet: Fleet, prometheus: Prometheus
     assert prometheus.value('sum(ai_tokens_processed_total{agent="planner"})')[""] > 0
 
 
+@pytest.mark.usefixtures("asked")
 @pytest.mark.parametrize("path", ["/metrics", "/metrics/host", "/metrics/gateway"])
 def test_promtool_finds_nothing_to_say(small_fleet: Fleet, path: str) -> None:
     headers = {"authorization": f"Bearer {small_fleet.token}"}
-    small_fleet.must("ask", "planner", "Say hi.")
     text = httpx.get(f"{small_fleet.control}{path}", headers=headers, timeout=60).content
 
     checked = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True)

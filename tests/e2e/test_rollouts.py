@@ -103,6 +103,7 @@ def test_a_version_that_crashes_goes_back(fleet: Rolling, load: Load) -> None:
     assert "guard `crash`" in state.failed
 
 
+@pytest.mark.soak
 def test_a_version_that_fails_goes_back(fleet: Rolling, load: Load) -> None:
     state = goes_back(fleet, load, "fails")
     assert "guard `errors`" in state.failed

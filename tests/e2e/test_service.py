@@ -13,11 +13,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.asking import ask_control
+from tests.e2e.faults import Model
 from tests.e2e.fleet import PATIENCE, Fleet, eventually
 from tests.e2e.test_survival import agent_pids, host_pid
 
 FLEET = """
 name: kept
+backends: {{fake: {{url: "{model}"}}}}
 agents:
   sleeper:
     runtime: command
@@ -62,8 +65,8 @@ class Systemd:
 
 
 @pytest.fixture
-def fleet(tmp_path: Path) -> Iterator[Fleet]:
-    (tmp_path / "fleet.yaml").write_text(FLEET)
+def fleet(tmp_path: Path, steady_model: Model) -> Iterator[Fleet]:
+    (tmp_path / "fleet.yaml").write_text(FLEET.format(model=steady_model.url))
     fleet = Fleet(tmp_path / "fleet.yaml")
     yield fleet
     fleet.stop()
@@ -78,8 +81,10 @@ def systemd(fleet: Fleet) -> Iterator[Systemd]:
 
 
 def runs(fleet: Fleet) -> bool:
-    done = fleet.cli("status", "--json")
-    return done.returncode == 0 and fleet.agent("sleeper")["state"] == "healthy"
+    if not (fleet.state / "token").exists():
+        return False
+    status = ask_control(fleet, "GET", "/status")
+    return status is not None and [one["state"] for one in status["agents"]] == ["healthy"]
 
 
 def test_a_killed_keeper_comes_back_and_adopts_and_down_ends_the_service(

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from sutazai.fleet.places import Places
+from sutazai.fleet.routes import BackendRoute
 from sutazai.wire import Client
+from tests.gateway import llama
 from tests.gateway.house import House
 
 
@@ -38,6 +40,13 @@ async def house(places: Places, client: Client) -> AsyncIterator[House]:
     made = House(places, client)
     yield made
     await made.close()
+
+
+@pytest.fixture(scope="session")
+def embedded_llm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BackendRoute]:
+    """The embedded llama.cpp server with two slots, one for all who ask it."""
+    with llama.serving(tmp_path_factory.mktemp("llm")) as made:
+        yield made
 
 
 async def until(condition: Callable[[], object], seconds: float = 60.0) -> None:

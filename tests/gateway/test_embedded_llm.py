@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import ollama
@@ -13,22 +13,16 @@ import pytest
 
 from sutazai.fleet.routes import BackendRoute
 from tests.gateway.house import House
-from tests.gateway.llama import MODEL, needed, serving
+from tests.gateway.llama import MODEL, needed
 
 pytestmark = needed
 HI: list[Any] = [{"role": "user", "content": "Say hello."}]
 SCHEMA: dict[str, Any] = {"enum": ["yes", "no"]}
 
 
-@pytest.fixture(scope="module")
-def backend(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BackendRoute]:
-    with serving(tmp_path_factory.mktemp("llm")) as made:
-        yield made
-
-
 @pytest.fixture
-async def served(house: House, backend: BackendRoute) -> House:
-    await house.start(backend)
+async def served(house: House, embedded_llm: BackendRoute) -> House:
+    await house.start(embedded_llm)
     return house
 
 

@@ -9,8 +9,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from shutil import rmtree
 from typing import Any
@@ -35,13 +35,15 @@ asyncio.run(run(Places.of(Path(sys.argv[1])), []))
 
 
 class Machine:
-    """One machine whose host is told what to want."""
+    """One machine whose host is told what to want, by a client that is there for one test."""
 
-    def __init__(self, places: Places, client: Client, keeper: subprocess.Popen[bytes]) -> None:
+    client: Client
+
+    def __init__(self, places: Places, keeper: subprocess.Popen[bytes]) -> None:
         self.places = places
-        self.client = client
         self.keeper = keeper
         self.revision = 0
+        self._known = 0
 
     async def want(self, *units: DesiredUnit) -> None:
         self.revision += 1
@@ -62,6 +64,11 @@ class Machine:
             return False
         return True
 
+    async def until_it_answers(self) -> None:
+        async with asyncio.timeout(60):
+            while not await self.answers():
+                await asyncio.sleep(0.01)
+
     async def unit(self, name: str) -> UnitStatus:
         return next(unit for unit in (await self.status()).units if unit.name == name)
 
@@ -80,8 +87,10 @@ class Machine:
                 await asyncio.sleep(0.02)
 
     async def events(self) -> list[Event]:
+        """Those of this test."""
         address = Address.parse(f"unix:{self.places.host_socket}")
-        async with await self.client.request("GET", address, "/events?after=0") as response:
+        target = f"/events?after={self._known}"
+        async with await self.client.request("GET", address, target) as response:
             return [
                 Event.model_validate_json(line) for line in (await response.read()).splitlines()
             ]
@@ -89,10 +98,46 @@ class Machine:
     async def kill_host(self) -> None:
         os.kill((await self.status()).pid, signal.SIGKILL)
 
+    async def clear(self) -> None:
+        """Ends everything and forgets what was said and happened."""
+        await self.until_it_answers()
+        await self.want()
+        async with asyncio.timeout(60):
+            while (await self.status()).units:
+                await asyncio.sleep(0.01)
+        for log in self.places.logs.glob("*.log"):
+            log.unlink()
+        if told := await self.events():
+            self._known = told[-1].sequence
+
 
 @asynccontextmanager
 async def machine(host: str = HOST) -> AsyncIterator[Machine]:
     """A machine whose host is that program."""
+    with standing(host) as made:
+        async with entered(made) as one:
+            yield one
+
+
+@asynccontextmanager
+async def entered(one: Machine) -> AsyncIterator[Machine]:
+    """A standing machine for one test, as the test before left it."""
+    async with Client() as one.client:
+        await one.until_it_answers()
+        yield one
+
+
+@asynccontextmanager
+async def visited(one: Machine) -> AsyncIterator[Machine]:
+    """A standing machine for one test, which finds and leaves it as new."""
+    async with entered(one):
+        yield one
+        await one.clear()
+
+
+@contextmanager
+def standing(host: str = HOST) -> Iterator[Machine]:
+    """A machine for several tests, one after another; its host may not answer yet."""
     folder = Path(tempfile.mkdtemp(prefix="sz-"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_RUNTIME_DIR", str(folder))
@@ -100,12 +145,7 @@ async def machine(host: str = HOST) -> AsyncIterator[Machine]:
     places.state.mkdir()
     keeper = start_keeper(places, host)
     try:
-        async with Client() as client:
-            one = Machine(places, client, keeper)
-            async with asyncio.timeout(60):
-                while not await one.answers():
-                    await asyncio.sleep(0.01)
-            yield one
+        yield Machine(places, keeper)
     finally:
         keeper.terminate()
         keeper.wait(60)

@@ -42,8 +42,14 @@ class Patient(Agent):
 LISTENS = Probe(tcp=True, interval=0.1, grace=60.0)
 
 
+@pytest.fixture(scope="module")
+def program_of_host() -> str:
+    return HOST
+
+
 @pytest.fixture
-async def one() -> AsyncIterator[Machine]:
+async def fresh() -> AsyncIterator[Machine]:
+    """A machine of its own, whose host never heard of a gateway."""
     async with machine(HOST) as running:
         yield running
 
@@ -88,46 +94,46 @@ def asleep(unit: UnitStatus) -> bool:
     return unit.state is State.ASLEEP
 
 
-async def test_a_program_sleeps_once_nobody_calls_it_and_wakes_again(one: Machine) -> None:
-    await one.want(program("web", idle_after=1.0))
-    async with gateway(one, "web") as house:
+async def test_a_program_sleeps_once_nobody_calls_it_and_wakes_again(fresh: Machine) -> None:
+    await fresh.want(program("web", idle_after=1.0))
+    async with gateway(fresh, "web") as house:
         for _ in range(2):
             assert (await house.get("/agents/web/", key=KEY)).status == 200
-            await one.until("web", asleep)
+            await fresh.until("web", asleep)
 
 
-async def test_a_program_stays_awake_while_no_gateway_can_tell(one: Machine) -> None:
-    await one.want(program("web", idle_after=0.1))
-    await one.call("POST", "/units/web/wake")
+async def test_a_program_stays_awake_while_no_gateway_can_tell(fresh: Machine) -> None:
+    await fresh.want(program("web", idle_after=0.1))
+    await fresh.call("POST", "/units/web/wake")
     looks = 0
     while looks < 20:
         looks += 1
-        assert (await one.unit("web")).state is State.HEALTHY
+        assert (await fresh.unit("web")).state is State.HEALTHY
         await asyncio.sleep(0.05)
 
 
 async def test_instances_are_added_while_calls_wait_and_end_when_they_are_idle(
-    one: Machine, authors_folder: str, tmp_path: Path
+    fresh: Machine, authors_folder: str, tmp_path: Path
 ) -> None:
-    scale = Scaling(most=3, wait=0.1, cooldown=0.5)
+    scale = Scaling(most=2, wait=0.1, cooldown=0.5)
     options = {"agent": "worker", "concurrency": 1}
     worker = agent("worker", "authored:Patient", directory=authors_folder, options=options)
-    await one.want(worker.model_copy(update={"scale": scale, "concurrency": 1}))
+    await fresh.want(worker.model_copy(update={"scale": scale, "concurrency": 1}))
     gate = tmp_path / "gate"
-    async with gateway(one, "worker") as house:
-        await one.until("worker", lambda unit: unit.state is State.HEALTHY)
+    async with gateway(fresh, "worker") as house:
+        await fresh.until("worker", lambda unit: unit.state is State.HEALTHY)
         calls = [call(house, "worker", str(gate)) for _ in range(8)]
-        await one.until("worker", lambda unit: len(unit.instances) == 3, within=60)
-        first = await until_event(one, lambda event: event.kind == "scaled")
+        await fresh.until("worker", lambda unit: len(unit.instances) == 2, within=60)
+        first = await until_event(fresh, lambda event: event.kind == "scaled")
         assert first.message.startswith("worker scaled from 1 to 2: ")
         assert "calls wait" in first.message
-        await one.until("worker", lambda _: len([*tmp_path.glob("gate-*")]) == 3)
+        await fresh.until("worker", lambda _: len([*tmp_path.glob("gate-*")]) == 2)
         gate.touch()
         replies = await asyncio.gather(*calls)
         assert {reply.status for reply in replies} == {200}, "nothing is lost"
-        assert len({reply.json["output"] for reply in replies}) == 3, "the waiting calls moved"
-        await one.until("worker", lambda unit: len(unit.instances) == 1, within=60)
-        down = [event for event in await one.events() if "from 3 to 2" in event.message]
+        assert len({reply.json["output"] for reply in replies}) == 2, "the waiting calls moved"
+        await fresh.until("worker", lambda unit: len(unit.instances) == 1, within=60)
+        down = [event for event in await fresh.events() if "from 2 to 1" in event.message]
         assert down
 
 

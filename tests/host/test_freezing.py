@@ -49,8 +49,8 @@ def process_state(pid: int) -> str:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
-async def test_an_idle_program_stands_still_and_goes_on_as_the_same_process(one: Machine) -> None:
-    await one.want(warm())
+async def test_an_idle_program_stands_still_goes_on_and_ends_politely(one: Machine) -> None:
+    await one.want(warm(stop_timeout=60.0))
     async with gateway(one, "web") as house:
         assert (await house.get("/agents/web/", key=KEY)).status == 200
         frozen = await one.until("web", is_frozen)
@@ -60,15 +60,9 @@ async def test_an_idle_program_stands_still_and_goes_on_as_the_same_process(one:
         assert process_state(pid) == "T"
         assert (await house.get("/agents/web/", key=KEY)).status == 200
         again = await one.until("web", is_frozen)
-        assert again.instances[0].pid == pid
+        assert again.instances[0].pid == pid, "it is the same process"
         assert again.restarts == 0
 
-
-async def test_a_frozen_program_ends_politely_when_it_is_stopped_or_replaced(one: Machine) -> None:
-    await one.want(warm(stop_timeout=60.0))
-    async with gateway(one, "web") as house:
-        assert (await house.get("/agents/web/", key=KEY)).status == 200
-        await one.until("web", is_frozen)
         await one.want(warm(stop_timeout=60.0, version="2"))
         await one.until("web", lambda unit: not unit.instances)
         assert (await house.get("/agents/web/", key=KEY)).status == 200

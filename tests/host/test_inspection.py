@@ -5,23 +5,16 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from sutazai.fleet.drift import HostHeld, InstanceHeld
 from sutazai.fleet.status import State, UnitStatus
-from tests.host.machine import Machine, agent, command, machine
+from tests.host.machine import Machine, agent, command
 
 MIB = 1024**2
 SLEEPS = (sys.executable, "-c", "import time; time.sleep(600)")
-
-
-@pytest.fixture
-async def one() -> AsyncIterator[Machine]:
-    async with machine() as running:
-        yield running
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from sutazai.fleet.status import State
 from sutazai.host.machine.cpus import read_busy
 from sutazai.wire import Address
-from tests.host.machine import Machine, agent, command, machine
+from tests.host.machine import Machine, agent, command
 
 BUSY = "import time\nwhile time.process_time() < 0.5: pass\ntime.sleep(600)"
 """Longer than is waited for: its group does not count what it took before it was in it."""
@@ -40,61 +40,60 @@ async def until_told(here: Machine, name: str, of: str, least: float) -> Told:
     return found
 
 
-async def test_a_host_tells_what_its_units_take() -> None:
-    async with machine() as here:
-        await here.want(
-            command("worker", "python3", "-c", BUSY),
-            command("stopped", "sleep", "600", stopped=True),
-            command("absent", "no-such-program-anywhere"),
-        )
-        await until_told(here, "sutazai_service_up", "worker", 1)
-        found = await until_told(here, "sutazai_service_cpu_seconds_total", "worker", 0.3)
+async def test_a_host_tells_what_its_units_take(one: Machine) -> None:
+    await one.want(
+        command("worker", "python3", "-c", BUSY),
+        command("stopped", "sleep", "600", stopped=True),
+        command("absent", "no-such-program-anywhere"),
+    )
+    await until_told(one, "sutazai_service_up", "worker", 1)
+    found = await until_told(one, "sutazai_service_cpu_seconds_total", "worker", 0.3)
 
-        assert found["sutazai_service_memory_bytes", "worker"] > 1_000_000
-        assert found["sutazai_service_restarts_total", "worker"] == 0
-        assert ("sutazai_service_up", "stopped") not in found  # nobody wants it
-        assert found["sutazai_service_memory_bytes", "stopped"] == 0
-        assert found["sutazai_services", "healthy"] == 1
-        assert found["sutazai_pool_used_bytes", "standard"] >= 1_000_000
-        assert found["sutazai_machine_memory_size_bytes", ""] > 0
-        assert found["sutazai_process_resident_memory_bytes", "host"] > 0
+    assert found["sutazai_service_memory_bytes", "worker"] > 1_000_000
+    assert found["sutazai_service_restarts_total", "worker"] == 0
+    assert ("sutazai_service_up", "stopped") not in found  # nobody wants it
+    assert found["sutazai_service_memory_bytes", "stopped"] == 0
+    assert found["sutazai_services", "healthy"] == 1
+    assert found["sutazai_pool_used_bytes", "standard"] >= 1_000_000
+    assert found["sutazai_machine_memory_size_bytes", ""] > 0
+    assert found["sutazai_process_resident_memory_bytes", "host"] > 0
 
-        os.kill((await here.unit("worker")).instances[0].pid, signal.SIGKILL)
-        after = await until_told(here, "sutazai_service_restarts_total", "worker", 1)
-        assert after["sutazai_service_cpu_seconds_total", "worker"] >= 0.3
-
-
-async def test_what_slept_and_slept_again_is_counted_on() -> None:
-    async with machine() as here:
-        await here.want(
-            agent("tea", "sutazai.agent.role:RoleAgent", temperature="warm", idle_after=0.2),
-            agent("coffee", "sutazai.agent.role:RoleAgent", temperature="warm"),
-        )
-        before = await told(here)
-        assert before["sutazai_agents", "asleep"] == 2
-        assert before["sutazai_agent_memory_bytes", "tea"] == 0
-        assert ("sutazai_agent_up", "tea") not in before  # nobody wants it
-
-        await here.call("POST", "/units/tea/wake")
-        awake = await until_told(here, "sutazai_agent_up", "tea", 1)
-        assert awake["sutazai_agent_memory_bytes", "tea"] > 0
-        await here.until("tea", lambda unit: unit.state is State.ASLEEP and not unit.instances)
-
-        after = await told(here)
-        assert after["sutazai_agents", "asleep"] == 2
-        assert after["sutazai_agent_memory_bytes", "tea"] == 0
-        assert after["sutazai_agent_cpu_seconds_total", "tea"] > 0
-        assert after["sutazai_agent_cpu_seconds_total", "coffee"] == 0
+    os.kill((await one.unit("worker")).instances[0].pid, signal.SIGKILL)
+    after = await until_told(one, "sutazai_service_restarts_total", "worker", 1)
+    assert after["sutazai_service_cpu_seconds_total", "worker"] >= 0.3
 
 
-async def test_who_asks_at_once_is_told_the_same() -> None:
-    async with machine() as here:
-        await here.want(command("worker", "sleep", "600"))
-        await until_told(here, "sutazai_service_up", "worker", 1)
+async def test_what_slept_and_slept_again_is_counted_on(one: Machine) -> None:
+    tea, coffee = [
+        agent(name, "sutazai.agent.role:RoleAgent", temperature="warm")
+        for name in ("tea", "coffee")
+    ]
+    await one.want(tea, coffee)
+    before = await told(one)
+    assert before["sutazai_agents", "asleep"] == 2
+    assert before["sutazai_agent_memory_bytes", "tea"] == 0
+    assert ("sutazai_agent_up", "tea") not in before  # nobody wants it
 
-        answers = await asyncio.gather(*(told(here) for _ in range(5)))
+    await one.call("POST", "/units/tea/wake")
+    awake = await until_told(one, "sutazai_agent_up", "tea", 1)
+    assert awake["sutazai_agent_memory_bytes", "tea"] > 0
+    await one.want(tea.model_copy(update={"idle_after": 0.2}), coffee)
+    await one.until("tea", lambda unit: unit.state is State.ASLEEP and not unit.instances)
 
-        assert {one["sutazai_service_restarts_total", "worker"] for one in answers} == {0}
+    after = await told(one)
+    assert after["sutazai_agents", "asleep"] == 2
+    assert after["sutazai_agent_memory_bytes", "tea"] == 0
+    assert after["sutazai_agent_cpu_seconds_total", "tea"] > 0
+    assert after["sutazai_agent_cpu_seconds_total", "coffee"] == 0
+
+
+async def test_who_asks_at_once_is_told_the_same(one: Machine) -> None:
+    await one.want(command("sleeper", "sleep", "600"))
+    await until_told(one, "sutazai_service_up", "sleeper", 1)
+
+    answers = await asyncio.gather(*(told(one) for _ in range(5)))
+
+    assert {each["sutazai_service_restarts_total", "sleeper"] for each in answers} == {0}
 
 
 def test_cores_are_told_one_by_one(tmp_path: Path) -> None:

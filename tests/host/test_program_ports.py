@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
 import pytest
 
@@ -12,14 +12,8 @@ from sutazai.fleet.desired import Probe
 from sutazai.fleet.spec import Temperature
 from sutazai.fleet.status import State
 from sutazai.host.instances.ports import FIRST, LAST, free_port, holder_of
-from tests.host.machine import Machine, machine
+from tests.host.machine import Machine
 from tests.host.test_demand import program
-
-
-@pytest.fixture
-async def one() -> AsyncIterator[Machine]:
-    async with machine() as running:
-        yield running
 
 
 @pytest.fixture

@@ -6,18 +6,15 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from sutazai.fleet.desired import Probe
 from sutazai.fleet.spec import Temperature
 from sutazai.fleet.status import State, UnitStatus
 from sutazai.host.units.turns import OUT_OF_TURN
 from sutazai.wire import Address
-from tests.host.machine import Machine, agent, command, machine
+from tests.host.machine import Machine, agent, command
 
 SLOW = """
 import asyncio, os
@@ -31,12 +28,6 @@ class Slow(Agent):
             await asyncio.sleep(0.02)
         return os.getpid()
 """
-
-
-@pytest.fixture
-async def one() -> AsyncIterator[Machine]:
-    async with machine() as running:
-        yield running
 
 
 def healthy(unit: UnitStatus) -> bool:

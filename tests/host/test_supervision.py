@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,7 @@ from sutazai.fleet.errors import NotFound, Unavailable
 from sutazai.fleet.spec import Temperature
 from sutazai.fleet.status import State, UnitStatus
 from sutazai.wire import Address
-from tests.host.machine import Machine, agent, command, machine
+from tests.host.machine import Machine, agent, command
 
 WRITTEN_BY_AN_AUTHOR = """
 import asyncio, os, time
@@ -35,12 +34,6 @@ class Frozen(Agent):
 class NotAnAgent:
     pass
 """
-
-
-@pytest.fixture
-async def one() -> AsyncIterator[Machine]:
-    async with machine() as running:
-        yield running
 
 
 @pytest.fixture

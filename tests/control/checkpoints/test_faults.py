@@ -227,12 +227,13 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.parametrize("kills", [2, pytest.param(30, marks=pytest.mark.soak)])
 async def test_killed_at_any_point_it_leaves_whole_ones_and_what_the_next_sweeps(
-    places: Places, database: Database, desk: CheckpointDesk
+    places: Places, database: Database, desk: CheckpointDesk, kills: int
 ) -> None:
     (places.home("planner") / "large").write_bytes(os.urandom(4 * 1024**2))
     chance = random.Random(20261121)
-    for _ in range(4):
+    for _ in range(kills):
         command = [sys.executable, "-c", MAKER, str(places.state)]
         with subprocess.Popen(command, stdout=subprocess.PIPE) as maker:
             try:

@@ -27,6 +27,7 @@ from sutazai.fleet.compose.writing import scalar_text
 from sutazai.fleet.document import read_document
 from sutazai.fleet.secrets import resolve_secret
 from sutazai.fleet.units import parse_duration, parse_size
+from tests.examples import tried
 from tests.fleet.compose.imports import STACK, fleet_of
 
 BITS = st.sampled_from(
@@ -104,8 +105,7 @@ def _is_in_order(error: BadCompose) -> None:
     assert all(one["line"] >= 1 and one["column"] >= 1 for one in error.data["problems"])
 
 
-@settings(max_examples=200, deadline=None)
-@given(services=SERVICES)
+@tried(50, 2000, services=SERVICES)
 def test_any_services(services: dict[str, Any]) -> None:
     _gives_a_fleet_or_says_why_not(json.dumps({"services": services}))
 

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from sutazai.fleet.declared import Dialect
+from sutazai.fleet.routes import BackendRoute
 from tests.gateway import llama
 from tests.gateway.conformance.cases import HI, PNG, SCHEMA, TEXT, TOOL
 from tests.gateway.fake_backend import TOOL_CALL, FakeBackend, Script
@@ -106,19 +107,18 @@ async def test_a_chat(foreign: Foreign, who: str, stream: bool) -> None:
 
 @llama.needed
 async def test_all_of_them_hear_the_same_of_a_real_model(
-    process: subprocess.Popen[str], house: House, tmp_path: Path
+    process: subprocess.Popen[str], house: House, embedded_llm: BackendRoute
 ) -> None:
     bound = {"litellm": "max_tokens", "langchain-openai": "max_tokens"}
     heard = set()
-    with llama.serving(tmp_path) as backend:
-        await house.start(backend)
-        foreign = Foreign(process, house.url)
-        for who in (*CHATS, "litellm-anthropic"):
-            most = bound.get(who.split("-")[0], bound.get(who, "num_predict"))
-            more = {"temperature": 0, most: 6}
-            for stream in (False, True):
-                said = await foreign.heard(who, model=llama.MODEL, stream=stream, more=more)
-                heard.add(said["text"])
+    await house.start(embedded_llm)
+    foreign = Foreign(process, house.url)
+    for who in (*CHATS, "litellm-anthropic"):
+        most = bound.get(who.split("-")[0], bound.get(who, "num_predict"))
+        more = {"temperature": 0, most: 6}
+        for stream in (False, True):
+            said = await foreign.heard(who, model=llama.MODEL, stream=stream, more=more)
+            heard.add(said["text"])
     assert len(heard) == 1 and heard.pop()
 
 

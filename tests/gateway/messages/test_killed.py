@@ -24,8 +24,6 @@ from tests.ports import free_port
 
 pytestmark = pytest.mark.timeout(300)  # processes start again and again
 SENDERS = ("ann", "cid", "dan")
-EACH = 500
-ALL = EACH * len(SENDERS)
 
 
 class Counting(Agent):
@@ -45,9 +43,13 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, places: Places) -> P
     return made
 
 
+@pytest.mark.parametrize(
+    ("kills", "each"), [(2, 300), pytest.param(10, 1000, marks=pytest.mark.soak)]
+)
 async def test_killed_again_and_again_it_loses_nothing_and_keeps_the_order(
-    places: Places, client: Client
+    places: Places, client: Client, kills: int, each: int
 ) -> None:
+    everything = each * len(SENDERS)
     bob = await hire(places, client, "bob")
     server = Server(InstanceServer(bob).handler)
     await server.listen_unix(places.runtime / "bob.sock", "instance")
@@ -55,29 +57,29 @@ async def test_killed_again_and_again_it_loses_nothing_and_keeps_the_order(
     gateway = await start(places, client)
     senders = [await hire(places, client, name) for name in SENDERS]
     try:
-        work = [asyncio.create_task(send_all(sender)) for sender in senders]
-        for _ in range(4):
+        work = [asyncio.create_task(send_all(sender, each)) for sender in senders]
+        for _ in range(kills):
             before = len(bob.got)
             # All may have come already, where the machine is quick.
-            await until(lambda: len(bob.got) > before or len(bob.got) >= ALL)  # noqa: B023 (awaited here)
+            await until(lambda: len(bob.got) > before or len(bob.got) >= everything)  # noqa: B023 (awaited here)
             await asyncio.sleep(random.random() / 20)
             gateway.kill()
             await gateway.wait()
             gateway = await start(places, client)
         await asyncio.gather(*work)
-        await until(lambda: len(bob.got) >= ALL)
+        await until(lambda: len(bob.got) >= everything)
     finally:
         gateway.kill()
         await gateway.wait()
         await server.close(grace=0)
     for name in SENDERS:
-        assert [number for sender, number in bob.got if sender == name] == list(range(EACH))
+        assert [number for sender, number in bob.got if sender == name] == list(range(each))
 
 
-async def send_all(sender: Counting) -> None:
+async def send_all(sender: Counting, number: int) -> None:
     """A few at once, so that there is always something under way when the gateway dies."""
-    for start in range(0, EACH, 10):
-        await asyncio.gather(*(sender.send("bob", "x", start + number) for number in range(10)))
+    for start in range(0, number, 10):
+        await asyncio.gather(*(sender.send("bob", "x", start + one) for one in range(10)))
 
 
 async def hire(places: Places, client: Client, name: str) -> Counting:

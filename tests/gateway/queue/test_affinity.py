@@ -14,6 +14,7 @@ from sutazai.gateway.queue.ranking import AFFINITY_LEAD, AFFINITY_RUN, AGED_EVER
 from sutazai.gateway.queue.scheduler import Scheduler
 from sutazai.gateway.queue.slots import Slots
 from sutazai.gateway.queue.waiting import AGED_AFTER
+from tests.examples import tried
 from tests.gateway.queue.stories import (
     HIGH,
     LOW,
@@ -85,7 +86,7 @@ def test_a_backend_that_was_away_remembers_nothing() -> None:
     assert slot_of(queue, entry("y", prefix="y"), 5.0) == ("one", 0)
 
 
-@given(st.data())
+@tried(30, 1000, data=st.data())
 def test_slots_are_never_given_twice(data: st.DataObject) -> None:
     slots, count, used = Slots(2), 2, set[int]()
     for _ in range(data.draw(st.integers(1, 40))):

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from sutazai.fleet.declared import Priority
 from sutazai.fleet.serving import Overflow
@@ -342,9 +349,8 @@ class CollectingMachine(SchedulerMachine):
     residents = few_models
 
 
-TestScheduler = SchedulerMachine.TestCase
-TestShedding = SheddingMachine.TestCase
-TestCollecting = CollectingMachine.TestCase
-TestScheduler.settings = TestShedding.settings = TestCollecting.settings = settings(
-    max_examples=60, stateful_step_count=40, deadline=None
-)
+@pytest.mark.parametrize("examples", [25, pytest.param(1000, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("machine", [SchedulerMachine, SheddingMachine, CollectingMachine])
+def test_it_holds(machine: type[SchedulerMachine], examples: int) -> None:
+    limits = settings(max_examples=examples, stateful_step_count=40, deadline=None)
+    run_state_machine_as_test(machine, settings=limits)

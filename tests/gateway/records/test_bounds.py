@@ -31,14 +31,14 @@ async def test_what_is_too_old_goes(store: Store) -> None:
 
 async def test_the_file_never_grows_over_its_bound(path: Path) -> None:
     async with running(path, keeping(size=16 * MIB, contents=True)) as store:
-        for number in range(3_000):
+        for number in range(1_500):
             store.observe(call(id=str(number), answer=f"{number} " + "x" * 20_000))
             if number % 100 == 99:
                 await written(store)
                 assert on_disk(path) < 16 * MIB
         found = await store.search(Query(limit=10_000))
         assert 450 < len(found) < 650
-        newest = range(2_999, 2_999 - len(found), -1)
+        newest = range(1_499, 1_499 - len(found), -1)
         assert [one.call.id for one in found] == [str(number) for number in newest]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,21 +19,20 @@ from sutazai.fleet.status import State, UnitStatus
 from sutazai.host.containers import clear_containers
 from sutazai.wire import Address
 from tests.host.containers.podman import IMAGE, Podman, write_program
-from tests.host.machine import Machine, agent, machine
+from tests.host.machine import Machine, agent, machine, standing
 
 LONG = 60.0
 """Seconds that a story may take on a busy machine; nothing waits without need."""
 
 
-@pytest.fixture
-async def one(engine: Podman, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Machine]:
-    monkeypatch.setenv("DOCKER_HOST", engine.host)
-    async with machine() as running:
-        try:
-            yield running
-        finally:
-            await running.want()
-            await asyncio.to_thread(clear_containers, running.places)
+@pytest.fixture(scope="module")
+def standing_machine(engine: Podman) -> Iterator[Machine]:
+    """A machine with that engine."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DOCKER_HOST", engine.host)
+        with standing() as machine:
+            yield machine
+            clear_containers(machine.places)
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import os
 import sys
 import venv
 import zipfile
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from sutazai.fleet.desired import DesiredUnit
 from sutazai.fleet.status import State, UnitStatus
 from sutazai.host.instances.environments import KEPT, Environments
 from sutazai.wire import Address
-from tests.host.machine import Machine, agent, machine
+from tests.host.machine import Machine, agent
 
 BREWER = """
 import os, sys
@@ -33,12 +32,6 @@ class Brewer(Agent):
 """
 PLENTY = 90.0
 """Seconds: a virtual environment is made in a few, and this machine may be busy."""
-
-
-@pytest.fixture
-async def one() -> AsyncIterator[Machine]:
-    async with machine() as running:
-        yield running
 
 
 def write_wheel(folder: Path, tea: str = "assam", version: str = "1.0") -> Path:
@@ -86,28 +79,37 @@ async def reason(one: Machine) -> str:
     return unit.last_exit.reason
 
 
-async def test_requirements_are_installed_before_the_agent_starts(
-    one: Machine, tmp_path: Path
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for all: the same requirements in the same folder make one environment."""
+    return tmp_path_factory.mktemp("shelf")
+
+
+@pytest.fixture
+def wheel(shelf: Path) -> Path:
+    return write_wheel(shelf)
+
+
+@pytest.fixture
+def unit(shelf: Path, wheel: Path) -> DesiredUnit:
+    """The brewer whose environment is made by the first test that wants it."""
+    return brewer(shelf, requirements=write_requirements(shelf, f"./{wheel.name}"))
+
+
+async def test_requirements_are_installed_once_before_their_agents_start(
+    one: Machine, unit: DesiredUnit, wheel: Path
 ) -> None:
-    wheel = write_wheel(tmp_path)
-    requirements = write_requirements(tmp_path, f"./{wheel.name}")
-    await one.want(brewer(tmp_path, requirements=requirements), agent("role"))
-    await one.until("role", healthy, within=PLENTY)
-    answer = await brewed(one)
-    assert answer["tea"] == "assam"
-    assert answer["prefix"].startswith(str(one.places.environments))
-    assert answer["imported"] != answer["here"], "its code was imported in a zygote"
-    log = (one.places.logs / "brewer.log").read_text()
-    assert "Successfully installed teapot-1.0" in log
-
-
-async def test_an_environment_is_made_once(one: Machine, tmp_path: Path) -> None:
-    wheel = write_wheel(tmp_path)
-    unit = brewer(tmp_path, requirements=write_requirements(tmp_path, f"./{wheel.name}"))
     twin = unit.model_copy(update={"name": "twin", "options": {"agent": "twin"}})
-    await one.want(unit, twin)
+    await one.want(unit, twin, agent("role"))
+    await one.until("role", healthy, within=PLENTY)
     first = await brewed(one)
+    assert first["tea"] == "assam"
+    assert first["prefix"].startswith(str(one.places.environments))
+    assert first["imported"] != first["here"], "its code was imported in a zygote"
     await one.until("twin", healthy, within=PLENTY)
+    said = "".join(log.read_text() for log in one.places.logs.iterdir())
+    assert said.count("Successfully installed teapot-1.0") == 1
+
     wheel.unlink()
     await one.call("POST", "/units/brewer/restart")
     await one.until(
@@ -116,7 +118,7 @@ async def test_an_environment_is_made_once(one: Machine, tmp_path: Path) -> None
         within=PLENTY,
     )
     assert (await brewed(one))["tea"] == "assam"
-    assert len(list(one.places.environments.iterdir())) == 1
+    assert list(one.places.environments.iterdir()) == [Path(first["prefix"])]
 
 
 async def test_what_cannot_be_installed_says_what_pip_said(one: Machine, tmp_path: Path) -> None:
@@ -127,10 +129,8 @@ async def test_what_cannot_be_installed_says_what_pip_said(one: Machine, tmp_pat
     assert "no-such-teapot" in (one.places.logs / "brewer.log").read_text()
 
 
-@pytest.mark.soak
-async def test_a_half_made_environment_is_made_anew(one: Machine, tmp_path: Path) -> None:
-    wheel = write_wheel(tmp_path)
-    await one.want(brewer(tmp_path, requirements=write_requirements(tmp_path, f"./{wheel.name}")))
+async def test_a_half_made_environment_is_made_anew(one: Machine, unit: DesiredUnit) -> None:
+    await one.want(unit)
     answer = await brewed(one)
     place = Path(answer["prefix"])
     (place / "sutazai-complete").unlink()
@@ -177,12 +177,9 @@ async def test_an_environment_that_is_not_there_is_named(one: Machine, tmp_path:
     assert f"there is no Python at {tmp_path / 'nowhere'}" in await reason(one)
 
 
-@pytest.mark.soak
 async def test_what_nobody_wants_and_nobody_used_for_a_day_is_removed(
-    one: Machine, tmp_path: Path
+    one: Machine, unit: DesiredUnit
 ) -> None:
-    wheel = write_wheel(tmp_path)
-    unit = brewer(tmp_path, requirements=write_requirements(tmp_path, f"./{wheel.name}"))
     await one.want(unit)
     place = Path((await brewed(one))["prefix"])
     environments = Environments(one.places.environments)

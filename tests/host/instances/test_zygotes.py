@@ -21,7 +21,7 @@ from sutazai.host.instances.process import Process
 from sutazai.host.instances.zygote import Confines, Launch
 from sutazai.host.instances.zygotes import Zygotes
 from sutazai.wire import Address
-from tests.host.machine import Machine, agent, machine
+from tests.host.machine import Machine, agent
 
 MIB = 1024**2
 PLENTY = 60.0
@@ -39,12 +39,6 @@ class Tea(Agent):
 """
 
 
-@pytest.fixture
-async def one() -> AsyncIterator[Machine]:
-    async with machine() as running:
-        yield running
-
-
 def write_tea(folder: Path, kind: str = "leaf", ballast: int = 1, first: str = "") -> str:
     """A module with an agent; ``first`` is what it does when it is imported."""
     (folder / "tea.py").write_text(first + TEA.format(kind=kind, ballast=ballast))
@@ -59,15 +53,18 @@ def healthy(unit: UnitStatus) -> bool:
     return unit.state is State.HEALTHY
 
 
+def ready(unit: UnitStatus) -> bool:
+    """Whether its first instance takes calls: a unit of several is well with one of them."""
+    return bool(unit.instances) and unit.instances[0].state is State.HEALTHY
+
+
 def renewed(unit: UnitStatus, version: str) -> bool:
     return healthy(unit) and all(one.version == version for one in unit.instances)
 
 
-async def asked(one: Machine, name: str, instance: int = 0) -> dict[str, Any]:
-    unit = await one.until(
-        name, lambda unit: healthy(unit) and len(unit.instances) > instance, within=PLENTY
-    )
-    address = Address.parse(str(unit.instances[instance].address))
+async def asked(one: Machine, name: str) -> dict[str, Any]:
+    unit = await one.until(name, ready, within=PLENTY)
+    address = Address.parse(str(unit.instances[0].address))
     answer = await one.client.call("POST", address, "/invoke", {"input": "tea"})
     assert isinstance(answer["output"], dict)
     return answer["output"]
@@ -127,7 +124,7 @@ async def test_code_that_was_kept_is_what_starts_though_its_files_have_changed(
     """With one instance as a user of its own there is no zygote of its code."""
     folder, digest = write_tea(tmp_path, "leaf"), code_of(tmp_path, "tea:Tea")
     kept = one.places.kept_code / digest
-    kept.mkdir(parents=True)
+    kept.mkdir(parents=True, exist_ok=True)
     write_tea(kept, "leaf")
     write_tea(tmp_path, "powder")
     await one.want(tea("tea", folder, code=digest, replicas=replicas))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,18 @@ def open_folder(folder: Path) -> str:
 
 def prober(name: str, folder: str, isolation: Isolation, **changes: Any) -> DesiredUnit:
     return agent(name, "prober:Prober", directory=folder, isolation=isolation, **changes)
+
+
+async def both_run(one: Machine) -> None:
+    """Until ``good`` and ``bad`` are as they are first declared, whatever they were, and alone."""
+    async with asyncio.timeout(60):
+        while await _versions(one) != {"good": ["1"], "bad": ["1"]}:
+            await asyncio.sleep(0.02)
+
+
+async def _versions(one: Machine) -> dict[str, list[str]]:
+    units = (await one.status()).units
+    return {unit.name: [each.version for each in unit.instances] for unit in units}
 
 
 async def pid_of(one: Machine, name: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -15,18 +15,12 @@ from sutazai.agent import landlock
 from sutazai.fleet.desired import Isolation
 from sutazai.fleet.status import State, UnitStatus
 from tests.host.isolation.probing import DENIED, open_folder, prober, tried
-from tests.host.machine import Machine, agent, command, machine
+from tests.host.machine import Machine, agent, command
 
 UID = 1_900_999_100 if os.geteuid() == 0 else None
 
 needs_paths = pytest.mark.skipif(landlock.abi() < landlock.LEAST, reason="no Landlock here")
 needs_ports = pytest.mark.skipif(landlock.abi() < landlock.PORTS, reason="Landlock without ports")
-
-
-@pytest.fixture
-async def one() -> AsyncIterator[Machine]:
-    async with machine() as running:
-        yield running
 
 
 @pytest.fixture

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import asdict
-from pathlib import Path
 
 import pytest
 
@@ -15,8 +14,8 @@ from sutazai.agent.confinement import Walls
 from sutazai.fleet.desired import Isolation
 from sutazai.host.isolation.paths import both, closed_above, environment
 from sutazai.host.isolation.view import make_view
-from tests.host.isolation.probing import DENIED, open_folder, pid_of, prober, tried
-from tests.host.machine import Machine, machine
+from tests.host.isolation.probing import DENIED, both_run, open_folder, pid_of, prober, tried
+from tests.host.machine import Machine, entered
 
 SOMEBODY = 65534
 
@@ -39,24 +38,32 @@ asyncio.run(run(places, []))
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="to become somebody else takes root")
 
 
-@pytest.fixture
-async def one(tmp_path: Path) -> AsyncIterator[Machine]:
-    """A machine whose host is not root, with agents ``good`` and ``bad``."""
-    folder = open_folder(tmp_path / "code")
-    shown = {*both(folder, os.getcwd()), *environment()}
+@pytest.fixture(scope="module")
+def code(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return open_folder(tmp_path_factory.mktemp("closed") / "code")
+
+
+@pytest.fixture(scope="module")
+def program_of_host(code: str) -> Iterator[str]:
+    """A host that is not root."""
+    shown = {*both(code, os.getcwd()), *environment()}
     closed = sorted({above for path in shown for above in closed_above(path)})
     view = make_view(closed=closed, hidden=(), shown=shown)
     walls = Walls(namespaces=view.entered, uid=SOMEBODY, groups=(SOMEBODY,))
-    host = HOST.format(walls=json.dumps(asdict(walls)), uid=SOMEBODY)
-    try:
-        async with machine(host) as running:
-            await running.want(
-                prober("good", folder, Isolation(why="users of their own take root")),
-                prober("bad", folder, Isolation(why="users of their own take root")),
-            )
-            yield running
-    finally:
-        view.close()
+    yield HOST.format(walls=json.dumps(asdict(walls)), uid=SOMEBODY)
+    view.close()
+
+
+@pytest.fixture
+async def one(standing_machine: Machine, code: str) -> AsyncIterator[Machine]:
+    """A machine with agents ``good`` and ``bad``, who go on from test to test."""
+    async with entered(standing_machine) as running:
+        await running.want(
+            prober("good", code, Isolation(why="users of their own take root")),
+            prober("bad", code, Isolation(why="users of their own take root")),
+        )
+        await both_run(running)
+        yield running
 
 
 async def test_status_says_what_holds_and_why_no_better(one: Machine) -> None:

@@ -9,23 +9,39 @@ from pathlib import Path
 import pytest
 
 from sutazai.fleet.desired import Isolation
-from tests.host.isolation.probing import DENIED, healthy, open_folder, pid_of, prober, tried
-from tests.host.machine import Machine, command, machine
+from tests.host.isolation.probing import (
+    DENIED,
+    both_run,
+    healthy,
+    open_folder,
+    pid_of,
+    prober,
+    tried,
+)
+from tests.host.machine import Machine, command, entered
 
 FIRST, SECOND = 1_900_999_000, 1_900_999_001
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="users of their own take root")
 
 
+@pytest.fixture(scope="module")
+def code(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Code below a closed folder."""
+    return Path(open_folder(tmp_path_factory.mktemp("closed") / "code"))
+
+
 @pytest.fixture
-async def one(tmp_path: Path) -> AsyncIterator[Machine]:
-    """A machine with two agents, ``good`` and ``bad``, whose code is below a closed folder."""
-    async with machine() as running:
-        folder = open_folder(tmp_path / "code")
+async def one(standing_machine: Machine, code: Path) -> AsyncIterator[Machine]:
+    """A machine with two agents, ``good`` and ``bad``, who go on from test to test."""
+    async with entered(standing_machine) as running:
         await running.want(
-            prober("good", folder, Isolation(uid=FIRST), environment={"SUTAZAI_KEY": "secret-key"}),
-            prober("bad", folder, Isolation(uid=SECOND)),
+            prober(
+                "good", str(code), Isolation(uid=FIRST), environment={"SUTAZAI_KEY": "secret-key"}
+            ),
+            prober("bad", str(code), Isolation(uid=SECOND)),
         )
+        await both_run(running)
         isolation = (await running.status()).isolation
         if isolation.own != 2:
             pytest.skip(f"no users of their own here: {isolation.why}")
@@ -70,8 +86,8 @@ async def test_it_sees_neither_the_fleets_files_nor_its_sockets(one: Machine) ->
         assert await tried(one, "bad", "connect", str(path)) in DENIED
 
 
-async def test_a_setuid_program_gains_nothing(one: Machine, tmp_path: Path) -> None:
-    program = tmp_path / "code" / "whoami"
+async def test_a_setuid_program_gains_nothing(one: Machine, code: Path) -> None:
+    program = code / "whoami"
     program.write_bytes(Path("/usr/bin/id").read_bytes())
     program.chmod(0o4755)
     assert (await tried(one, "bad", "run", str(program), "-u")).strip() == str(SECOND)
@@ -83,11 +99,11 @@ async def test_the_host_goes_on_measuring_it(one: Machine) -> None:
     assert all(unit["instances"][0]["pss"] > 0 for unit in status["units"])
 
 
-async def test_what_it_owned_before_stays_its_own(one: Machine, tmp_path: Path) -> None:
+async def test_what_it_owned_before_stays_its_own(one: Machine, code: Path) -> None:
     note = one.places.home("good") / "note"
     await tried(one, "good", "write", str(note), "kept")
     moved = Isolation(uid=FIRST + 7)
-    await one.want(prober("good", str(tmp_path / "code"), moved, version="2"))
+    await one.want(prober("good", str(code), moved, version="2"))
     await one.until("good", lambda unit: [i.version for i in unit.instances] == ["2"], 60)
     assert await tried(one, "good", "read", str(note)) == "kept"
     assert note.stat().st_uid == FIRST + 7
@@ -111,10 +127,10 @@ async def test_code_that_is_closed_to_others_runs_as_the_host_and_says_so(
 
 
 async def test_a_program_becomes_a_user_of_its_own_and_keeps_its_output(
-    one: Machine, tmp_path: Path
+    one: Machine, code: Path
 ) -> None:
     script = 'id -u > /dev/stdout; echo "home $HOME"; exec sleep 100'
-    unit = command("program", "sh", "-c", script, directory=str(tmp_path / "code"))
+    unit = command("program", "sh", "-c", script, directory=str(code))
     await one.want(unit.model_copy(update={"isolation": Isolation(uid=FIRST + 9)}))
     log = one.places.logs / "program.log"
     await one.until("program", lambda _: log.exists() and "home" in log.read_text())

@@ -19,7 +19,7 @@ from sutazai.fleet.status import InstanceStatus, State, UnitStatus
 from sutazai.host.limits.place import read_place
 from sutazai.wire import Address
 from tests.host.limits.kernels import until_dead
-from tests.host.machine import Machine, agent, command, machine
+from tests.host.machine import Machine, agent, command, machine, visited
 
 MIB = 1024**2
 WITHIN = 60.0
@@ -68,9 +68,9 @@ time.sleep(600)
 
 
 @pytest.fixture
-async def one() -> AsyncIterator[Machine]:
+async def one(standing_machine: Machine) -> AsyncIterator[Machine]:
     """A machine whose kernel holds limits."""
-    async with machine() as running:
+    async with visited(standing_machine) as running:
         status = await running.status()
         if status.limits == "accounting":
             pytest.skip(f"no limits are held here: {status.limits_why}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from contextlib import ExitStack
 from typing import Any
 
@@ -41,12 +41,20 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
             fleet.stop()
 
 
-def here(names: Iterable[str]) -> list[Any]:
-    """The rows of that name, those skipped that this machine cannot run."""
+OWNED = [name for name, subject in SUBJECTS.items() if subject.owned]
+
+
+def here(names: Iterable[str], *, soak: Container[str] = ()) -> list[Any]:
+    """The rows of that name: those skipped that this machine cannot run, some for long runs."""
     return [
-        pytest.param(name, marks=pytest.mark.skipif(bool(why), reason=why))
+        pytest.param(
+            name,
+            marks=[
+                pytest.mark.skipif(bool(why := SUBJECTS[name].missing), reason=why),
+                *([pytest.mark.soak] if name in soak else []),
+            ],
+        )
         for name in names
-        for why in [SUBJECTS[name].missing]
     ]
 
 
@@ -56,7 +64,7 @@ def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.fixture(params=here(name for name, subject in SUBJECTS.items() if subject.owned))
+@pytest.fixture(params=here(OWNED))
 def owned(request: pytest.FixtureRequest) -> str:
     """The same, without those that somebody else runs."""
     return str(request.param)

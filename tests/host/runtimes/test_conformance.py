@@ -15,6 +15,7 @@ import pytest
 from sutazai.fleet.places import Places
 from tests.e2e.asking import Caller, agent_of, status_of
 from tests.e2e.fleet import Fleet, eventually, is_zombie
+from tests.host.runtimes.conftest import OWNED, here
 from tests.host.runtimes.subjects import CRASHED, GOODBYE, LIMIT, SUBJECTS
 
 pytestmark = pytest.mark.timeout(300)  # the first waits for a fleet, the last for its end
@@ -91,6 +92,7 @@ def test_a_crash_is_told_and_mended(fleet: Fleet, owned: str) -> None:
     assert (exit_["status"], exit_["reason"]) == (CRASHED, f"exited with status {CRASHED}")
 
 
+@pytest.mark.parametrize("owned", here(OWNED, soak=OWNED[1:]), indirect=True)
 def test_each_crash_in_a_row_is_mended_later(fleet: Fleet, owned: str) -> None:
     fleet.must("agents", "restart", owned)
     caller, since = Caller(fleet), last_event(fleet)
