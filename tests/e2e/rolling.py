@@ -55,7 +55,7 @@ class Versioned(Agent):
         if VERSION == "leaks":
             self.leaked.append(b"x" * (512 * 1024))
         for _ in range(2 if VERSION == "wordy" else 1):
-            await self.llm.chat("Say something.")
+            await self.llm.generate("Say something.")
         return {"version": VERSION, "given": task.input}
 """
 PROGRAM = """

@@ -9,7 +9,7 @@ from typing import Any
 
 from sutazai.agent.identity import Identity
 from sutazai.agent.task import TASK, Usage, current_task
-from sutazai.fleet.errors import BadPeer, SutazaiError, from_dict
+from sutazai.fleet.errors import BadInput, BadPeer, SutazaiError, from_dict
 from sutazai.wire import Address, Client, SseDecoder, SseEvent, Timeout
 
 Message = Mapping[str, Any]
@@ -57,7 +57,7 @@ class Llm:
         """The model's answer to a conversation, as a whole.
 
         Args:
-            messages: the conversation.
+            messages: the conversation. Raises BadInput for a text alone.
             schema: JSON Schema that the answer's text must follow.
             max_tokens: bound on the answer; the agent's own by default.
             temperature: randomness, 0 to 2; the agent's own by default.
@@ -120,6 +120,8 @@ class Llm:
         temperature: float | None,
         tier: str | None,
     ) -> dict[str, Any]:
+        if isinstance(messages, str):
+            raise BadInput("a conversation is a list of messages", hint="one text: generate(text)")
         sampling = self._identity.sampling
         body: dict[str, Any] = {
             "model": tier or self._identity.tier,
