@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 
 from tests.e2e.asking import ask_control
-from tests.e2e.fleet import Fleet, eventually
+from tests.e2e.fleet import Fleet, eventually, running
 
 ECHO = """
 from sutazai.agent import Agent
@@ -70,13 +70,8 @@ def breakable(folder: Path, model: Model, alerts: dict[str, Any], **keys: Any) -
         **keys,
     }
     (folder / "fleet.yaml").write_text(json.dumps(declared))
-    fleet = Fleet(folder / "fleet.yaml")
-    try:
-        done = fleet.up()
-        assert done.returncode == 0, done.stdout + done.stderr
+    with running(folder / "fleet.yaml") as fleet:
         yield fleet
-    finally:
-        fleet.stop()
 
 
 def alerts(fleet: Fleet) -> list[dict[str, Any]]:

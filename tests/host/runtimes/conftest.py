@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.fleet import Fleet
+from tests.e2e.fleet import Fleet, running
 from tests.host.runtimes.subjects import FILES, LIMIT, SUBJECTS
 
 
@@ -32,13 +32,8 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
         agents = {name: {**common, **one.declare(folder)} for name, one in subjects.items()}
         declared = {"name": "runtimes", "backends": {"none": {"url": "http://127.0.0.1:9"}}}
         (folder / "fleet.yaml").write_text(json.dumps({**declared, "agents": agents}))
-        fleet = Fleet(folder / "fleet.yaml", **environment)
-        try:
-            done = fleet.up()
-            assert done.returncode == 0, done.stdout + done.stderr
+        with running(folder / "fleet.yaml", **environment) as fleet:
             yield fleet
-        finally:
-            fleet.stop()
 
 
 OWNED = [name for name, subject in SUBJECTS.items() if subject.owned]
