@@ -23,6 +23,7 @@ class Blind(Plant):
     """Only those see a call end who decide by it."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         self.observers = tuple(one for one in self.observers if not isinstance(one, WATCHERS))
 
 

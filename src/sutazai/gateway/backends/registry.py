@@ -115,8 +115,12 @@ class Backends:
         except SutazaiError:
             await self._refresh()
             target = self.catalogue.resolve(asked, sticky)
-        self._asked[target.key] = self._clock()
+        self.wanted(target)
         return target
+
+    def wanted(self, target: Target) -> None:
+        """A call asks for ``target``."""
+        self._asked[target.key] = self._clock()
 
     def model_of(self, target: Target, backend: str) -> str | None:
         """The name that ``target`` has on ``backend`` now, None where it is not there any more."""
@@ -149,8 +153,7 @@ class Backends:
         watch = self._watches.get(name)
         if watch is None:
             return
-        was_loaded = watch.state.is_resident(model)
-        watch.answer(model)
+        was_loaded = watch.answer(model)
         self._health.succeeded(name, model)
         adaptive = self._adaptive.get(name)
         if adaptive is None or not was_loaded:  # loading says nothing of slots

@@ -112,11 +112,12 @@ class Keyring:
     def __init__(self, keys: Iterable[Key], names: Names | None = None) -> None:
         self._names = names or Names()
         self._callers: dict[str, Caller] = {}
+        self._bearers: dict[str, Caller] = {}  # by the whole header, as nearly all clients write it
         self._by_name: dict[str, Caller] = {}
         for key in keys:
             if key.secret:
                 caller = self._by_name[key.name] = _caller(key)
-                self._callers[key.secret] = caller
+                self._callers[key.secret] = self._bearers[f"Bearer {key.secret}"] = caller
 
     def named(self, name: str) -> Caller:
         """The caller of this name; where there is none any more, somebody without a key."""
@@ -129,6 +130,9 @@ class Keyring:
         Where ``keyless`` is allowed, nobody and a wrong key are one of `Names`: the official OpenAI
         client must send some key, and people write anything. Raises Unauthenticated.
         """
+        caller = self._bearers.get(headers.get("authorization", ""))
+        if caller is not None:
+            return caller
         shown = False
         for one in _presented(headers):
             shown = True

@@ -10,7 +10,8 @@ from sutazai.gateway.calls.ask import Ask, parse_object
 from sutazai.gateway.calls.planning import Plan
 from sutazai.gateway.calls.plant import Plant
 from sutazai.gateway.calls.streaming import KEPT_MAX, AnswerStream
-from sutazai.gateway.calls.work import Way, Work, end
+from sutazai.gateway.calls.ways import Way
+from sutazai.gateway.calls.work import Work, end
 from sutazai.gateway.context.cut import Reading
 from sutazai.gateway.dialects import CODECS, relays
 from sutazai.gateway.dialects.absent import absent_api
@@ -18,9 +19,9 @@ from sutazai.gateway.dialects.codec import Codec
 from sutazai.gateway.dialects.collect import Collector
 from sutazai.gateway.dialects.neutral import (
     Answer,
+    Call,
     Envelope,
     Form,
-    JsonObject,
     Usage,
     Vectors,
     form_of,
@@ -29,7 +30,7 @@ from sutazai.gateway.dialects.streams import Pipe, Translation, write_json
 from sutazai.gateway.failures import BackendFailed, backend_failure, failure_of
 from sutazai.gateway.queue.admission import Slot
 from sutazai.gateway.records.call import Outcome
-from sutazai.wire import ClientResponse, Response, Timeout
+from sutazai.wire import ClientResponse, Response
 
 _JSON = ("content-type", "application/json")
 _TOKENS = frozenset({Form.CHAT, Form.COMPLETION})
@@ -48,15 +49,16 @@ class Attempt:
 
     async def run(self) -> Response:
         """Raises what came before the answer's first byte; the slot is then the caller's."""
-        way = self._choose_way()
         account, ask = self._account, self._ask
+        way, call = self._choose_way()
         account.backend, account.model = way.backend.route.name, way.model
-        account.relayed = way.call is None
-        if way.call is not None and self._translator.only_loads(ask.form, ask.value):
+        account.relayed = way.relayed
+        if call is not None and self._translator.only_loads(ask.form, ask.value):
             return await self._loaded(way)
-        work = Work(self._plant, account, self._slot, way)
+        work = Work(self._plant, account, self._slot, way, call)
         try:
-            return await self._answer(work)
+            response = await self._ask_backend(work)
+            return await (self._streamed if ask.stream else self._whole)(work, response)
         except SutazaiError as error:
             work.failed(error, keep_slot=True)
             raise
@@ -71,81 +73,73 @@ class Attempt:
 
     # asking
 
-    def _choose_way(self) -> Way:
+    def _choose_way(self) -> tuple[Way, Call | None]:
+        """The way to the slot's backend, and the call in the neutral form where it is translated.
+
+        Looked up now and not before the queue: the backend may have other models since.
+        """
         ask, slot, backends = self._ask, self._slot, self._plant.backends
         backend = backends.state(slot.backend)
-        # Looked up now and not before the queue: the backend may have other models since.
-        target = self._account.target
+        target, codec, form = self._account.target, self._codec, ask.form
         model = None if target is None else backends.model_of(target, slot.backend)
         if model is None:
             raise NoModel(f"the backend {slot.backend!r} has the model no more", hint="try again")
         # The embedded server notices that a client left only while it streams to it.
-        gathered = backend.route.embedded and not ask.stream and ask.form in _TOKENS
-        if relays(self._codec, ask.form, backend.route.dialect):
-            gathered = gathered and backend.codec.streamed(ask.form, ask.value) is not None
-            return Way(backend, model, ask.form, None, gathered)
-        call = self._translator.parse(ask.form, ask.value)
-        return Way(backend, model, form_of(call), call, gathered)
+        streams = ask.stream or (backend.route.embedded and form in _TOKENS)
+        find = self._plant.ways.find
+        if relays(codec, form, backend.route.dialect):
+            if streams and not ask.stream:
+                streams = backend.codec.streamed(form, ask.value) is not None
+            return find(backend, model, form, relays=codec, streams=streams), None
+        call = self._translator.parse(form, ask.value)
+        return find(backend, model, form_of(call), relays=None, streams=streams), call
 
-    async def _answer(self, work: Work) -> Response:
-        response = await self._response(work)
-        if response.status == 401 and await self._plant.backends.renewed(self._slot.backend):
+    async def _ask_backend(self, work: Work) -> ClientResponse:
+        """The backend's good response, once its head is there. Raises BackendFailed."""
+        way, plant = work.way, self._plant
+        for again in (True, False):
+            work.asked = sent = await plant.client.send(
+                "POST",
+                way.backend.address,
+                way.target,
+                headers=self._headers(way),
+                body=self._body(work),
+                timeout=way.timeout,
+            )
+            work.asked = response = await sent.response()
+            if response.status < 400:
+                return response
+            refused = again and response.status == 401
+            if not refused or not await plant.backends.renewed(self._slot.backend):
+                break
             await response.close()
-            response = await self._response(work)
-        if response.status >= 400:
-            raise await self._failed(response, work.way)
-        if self._ask.stream:
-            return await self._streamed(work, response)
-        return await self._whole(work, response)
+        raise await self._failed(response, way)
 
-    async def _response(self, work: Work) -> ClientResponse:
-        """The backend's response, once its head is there."""
-        way, ask = work.way, self._ask
-        backend = way.backend
-        relayed = way.call is None
-        path = self._codec.target(ask.form) if relayed else backend.codec.target(way.form)
-        sent = await self._plant.client.send(
-            "POST",
-            backend.address,
-            backend.target(path),
-            headers=(_JSON, *(ask.headers if relayed else ()), *backend.headers),
-            body=self._body(way),
-            timeout=self._timeout(way),
-        )
-        work.asked = sent
-        response = await sent.response()
-        work.asked = response
-        return response
+    def _headers(self, way: Way) -> tuple[tuple[str, str], ...]:
+        passed_on = self._ask.headers if way.relayed else ()
+        tokens = way.backend.tokens
+        if tokens is None:
+            return (*way.headers, *passed_on) if passed_on else way.headers
+        return (*way.headers, *passed_on, *tokens.headers)
 
-    def _body(self, way: Way) -> bytes:
+    def _body(self, work: Work) -> bytes:
         """What the backend is sent: the client's own bytes wherever they will do."""
-        ask, backend = self._ask, way.backend
-        if way.call is None:
-            value = ask.value
-            if way.gathered:
-                value = backend.codec.streamed(way.form, value) or value
-            value = backend.adapted(way.form, value, way.model)
-            if value is ask.value and ask.model == way.model:
-                return ask.raw
-            return write_json({**value, "model": way.model})
-        body: JsonObject = backend.codec.render(way.call, way.model)
-        if way.gathered:
-            body = backend.codec.streamed(way.form, body) or body
-        return write_json(backend.adapted(way.form, body, way.model))
-
-    def _timeout(self, way: Way) -> Timeout:
-        bounds = way.backend.route.timeouts
-        loading = 0.0 if way.backend.is_resident(way.model) else bounds.load
-        first = bounds.first_token + loading
-        if self._ask.stream or way.gathered:
-            return Timeout(bounds.connect, first, first)
-        return Timeout(bounds.connect, bounds.total + loading, bounds.between_tokens)
+        way, value, codec = work.way, self._ask.value, work.way.backend.codec
+        body = value if work.call is None else codec.render(work.call, way.model)
+        if way.streams and not self._ask.stream:
+            body = codec.streamed(way.form, body) or body
+        body = way.backend.adapted(way.form, body, way.model)
+        if work.call is not None:
+            return write_json(body)
+        if body is value and value.get("model") == way.model:
+            return self._ask.raw
+        return write_json({**body, "model": way.model})
 
     async def _failed(self, response: ClientResponse, way: Way) -> SutazaiError:
         """The error that the backend answered with."""
         retry_after = response.headers.get("retry-after")
         failure = backend_failure(response.status, await response.read(), retry_after)
-        if way.call is None and (absent := absent_api(self._ask.form, failure)) is not None:
+        if way.relayed and (absent := absent_api(self._ask.form, failure)) is not None:
             return absent
         return BackendFailed(failure)
 
@@ -159,7 +153,7 @@ class Attempt:
         return Response(200, headers, write_json(body))
 
     async def _whole(self, work: Work, response: ClientResponse) -> Response:
-        read = self._gathered if work.way.gathered else self._read
+        read = self._gathered if work.way.streams else self._read
         data, usage = await read(work, response)
         account = self._account
         self._compare(work.way, usage)
@@ -177,7 +171,7 @@ class Attempt:
             value = parse_object(data)
         except SutazaiError as cause:
             raise BadPeer("the backend's answer is not a JSON object") from cause
-        if way.call is None:
+        if way.relayed:
             return data, self._codec.check(way.form, value)
         answer = way.backend.codec.parse_answer(way.form, value)
         return self._rendered(work, answer), answer.usage
@@ -198,7 +192,7 @@ class Attempt:
             self._account,
             work,
             response,
-            self._pipe(way),
+            self._pipe(work),
             tell=self._frame,
             ended=lambda usage: self._compare(way, usage),
             keep=self._plant.keeps_contents,
@@ -227,14 +221,15 @@ class Attempt:
     def _rendered(self, work: Work, answer: Answer | Vectors) -> bytes:
         way = work.way
         value = self._translator.render_answer(
-            self._ask.form, answer, self._envelope(way), self._account.age, way.call
+            self._ask.form, answer, self._envelope(way), self._account.age, work.call
         )
         return write_json(value)
 
-    def _pipe(self, way: Way) -> Pipe:
-        if way.call is None:
+    def _pipe(self, work: Work) -> Pipe:
+        way = work.way
+        if work.call is None:
             return self._codec.relay(way.form)
-        encoder = self._translator.encoder(self._ask.form, self._envelope(way), way.call)
+        encoder = self._translator.encoder(self._ask.form, self._envelope(way), work.call)
         return Translation(way.backend.codec.decoder(way.form), encoder)
 
     def _envelope(self, way: Way) -> Envelope:

@@ -37,7 +37,8 @@ class Computation:
         self.plan = plan
         self.key: ShareKey | None = None
         self._attempts = 0
-        self._first: SutazaiError | None = None  # what went wrong first, which says most
+        self._failed: dict[str, Fault] = {}  # backends, and what the last attempt there met
+        self._first: SutazaiError | None = None
         self._plant = plant
 
     @property
@@ -52,21 +53,25 @@ class Computation:
 
     async def run(self) -> Response:
         """The answer. Raises what went wrong before its first byte."""
+        slot: Slot | None = None
         try:
             slot = await self._enter()
-            try:
-                return await self._serve(slot)
-            except Exception:  # one that left has its slot until the backend has stopped
-                slot.release()
-                raise
-        except SutazaiError as error:
-            self.account.fail(error)
-            raise
-        except asyncio.CancelledError:
+            while True:
+                self._note_start(slot)
+                try:
+                    return await Attempt(self._plant, self.account, self.ask, self.plan, slot).run()
+                except SutazaiError as error:
+                    await self._try_elsewhere(slot, error)
+        except asyncio.CancelledError:  # its slot is its own until the backend has stopped
             self.account.end(Outcome.CANCELLED)
             raise
-        except Exception:  # a bug must not keep what the call holds
-            self.account.end(Outcome.FAILED, status=500, error=Failed.__name__)
+        except Exception as error:  # a bug must not keep what the call holds either
+            if slot is not None:
+                slot.release()
+            if isinstance(error, SutazaiError):
+                self.account.fail(error)
+            else:
+                self.account.end(Outcome.FAILED, status=500, error=Failed.__name__)
             raise
 
     def comment(self) -> str:
@@ -122,41 +127,31 @@ class Computation:
             isinstance(refusal, WaitedTooLong) and refusal.expired
         )
 
-    async def _serve(self, slot: Slot) -> Response:
-        """The answer of the first backend that gives one."""
-        failed: dict[str, Fault] = {}
-        while True:
-            self._note_start(slot)
-            try:
-                return await Attempt(self._plant, self.account, self.ask, self.plan, slot).run()
-            except SutazaiError as error:
-                fault = fault_of(error)
-                if fault is None:
-                    raise
-                self._attempts += 1
-                self._first = self._first or error
-                failed[slot.backend] = fault
-                if self._attempts == ATTEMPTS or not await self._try_elsewhere(slot, failed):
-                    raise self._first from None
-
-    async def _try_elsewhere(self, slot: Slot, failed: Mapping[str, Fault]) -> bool:
-        """Whether ``slot`` is one on another backend now, or for another target, or anew on a
-        backend that may be back."""
-        turn = self._next_turn(self.plan.target(slot.target), failed)
+    async def _try_elsewhere(self, slot: Slot, error: SutazaiError) -> None:
+        """Until ``slot`` is one on another backend, or for another target, or anew on a backend
+        that may be back. Raises what went wrong first, which says most, where nothing is left."""
+        fault = fault_of(error)
+        if fault is None:
+            raise error
+        self._first = self._first or error
+        self._attempts += 1
+        self._failed[slot.backend] = fault
+        turn = self._next_turn(self.plan.target(slot.target), self._failed)
         if turn is None:
-            return False
+            raise self._first from None
         target, without = turn
         try:
             await slot.again(target=target.key, without=without)
         except SutazaiError:
-            return False  # what failed first says more
-        return True
+            raise self._first from None
 
     def _next_turn(
         self, target: Target, failed: Mapping[str, Fault]
     ) -> tuple[Target, frozenset[str]] | None:
         """What to wait for after ``target`` failed on all of ``failed``, and on which backends
         not; None where nothing is left."""
+        if self._attempts == ATTEMPTS:
+            return None
         serves, everywhere = self._plant.admission.serves, frozenset(failed)
         if serves(target.key, everywhere):
             return target, everywhere

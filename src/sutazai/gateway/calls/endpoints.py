@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from sutazai.fleet.declared import Dialect
 from sutazai.fleet.errors import NotFound
@@ -50,8 +50,8 @@ class Endpoints:
     def _handler(self, codec: ClientCodec, form: Form, identify: Identify) -> Handler:
         plant, sharing = self._plant, self._sharing
 
-        async def handler(request: Request) -> Response:
-            return await LlmCall(plant, sharing, codec, form).serve(request, identify)
+        def handler(request: Request) -> Awaitable[Response]:
+            return LlmCall(plant, sharing, codec, form).serve(request, identify)
 
         return handler
 

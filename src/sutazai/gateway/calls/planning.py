@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from sutazai.fleet.declared import Priority
@@ -11,11 +10,13 @@ from sutazai.gateway.backends.auto import AUTO, choose
 from sutazai.gateway.backends.auto import Prompt as Looks
 from sutazai.gateway.backends.catalogue import Target
 from sutazai.gateway.callers.keys import Caller
+from sutazai.gateway.callers.tasks import ServedCall
 from sutazai.gateway.calls.account import Account
 from sutazai.gateway.calls.ask import Ask
+from sutazai.gateway.calls.courses import Course, context_at
 from sutazai.gateway.calls.plant import Plant
 from sutazai.gateway.context.contexts import Other
-from sutazai.gateway.context.fitting import Context, Elsewhere, Windowed, surely_fits
+from sutazai.gateway.context.fitting import Elsewhere, Windowed, surely_fits
 from sutazai.gateway.context.prompts import Prompt, read_prompt
 from sutazai.gateway.dialects.neutral import Form, JsonObject
 from sutazai.gateway.dialects.streams import write_json
@@ -42,7 +43,10 @@ class Plan(NamedTuple):
 
     def target(self, key: str) -> Target:
         """The target that the scheduler knows as ``key``."""
-        return next(target for target in self.targets if target.key == key)
+        for target in self.targets:
+            if target.key == key:
+                return target
+        raise KeyError(key)
 
     def following(self, target: Target) -> tuple[Target, ...]:
         """Those to try after ``target``."""
@@ -56,26 +60,30 @@ async def plan_call(plant: Plant, account: Account, ask: Ask) -> tuple[Plan, Ask
     """
     caller, served = account.caller, account.served
     assert caller is not None, "identified before"  # noqa: S101 (for the type checker)
+    course = plant.courses.known(caller, ask.model) or await _found(plant, account, ask)
+    targets, prompt = course.targets, None
+    account.target = targets[0]
+    if ask.form not in _UNFITTED and (len(ask.raw) > course.fitting or "options" in ask.value):
+        targets, ask, prompt = _fitted(plant, account, ask, course)
+        account.target = targets[0]
+    plan = Plan(
+        caller,
+        targets,
+        caller.priority if served is None else served.priority or caller.priority,
+        plant.admission.wait if served is None else _wait(plant, served),
+        _prefix(targets[0], caller, ask.value),
+        prompt,
+    )
+    return plan, ask
+
+
+async def _found(plant: Plant, account: Account, ask: Ask) -> Course:
+    """The course of a call, looked up."""
+    caller, served = account.caller, account.served
+    assert caller is not None, "identified before"  # noqa: S101 (for the type checker)
     name, account.reason = _meant(plant, ask)
     sticky = caller.name if served is None else served.task
-    target = account.target = await plant.backends.resolve(name, sticky)
-    _check(plant, caller, target, name)
-    targets = (target, *_others(plant, caller, target, sticky))
-    prompt = None
-    if ask.form not in _UNFITTED:
-        targets, ask, prompt = _fitted(plant, account, ask, targets)
-    account.target = targets[0]
-    return (
-        Plan(
-            caller=caller,
-            targets=targets,
-            priority=caller.priority if served is None else served.priority or caller.priority,
-            wait=_wait(plant, account),
-            prefix=_prefix(targets[0], caller, ask.value),
-            prompt=prompt,
-        ),
-        ask,
-    )
+    return plant.courses.known(caller, name) or await plant.courses.find(caller, name, sticky)
 
 
 def _meant(plant: Plant, ask: Ask) -> tuple[str | None, str]:
@@ -125,33 +133,9 @@ def _num_ctx(body: JsonObject) -> int | None:
     return wanted if isinstance(wanted, int) else None
 
 
-def _check(plant: Plant, caller: Caller, target: Target, name: str | None) -> None:
-    """Raises Refused where the caller may not have ``target``."""
-    if caller.tiers:
-        caller.check(name or target.name, _tiers_of(plant, target))
-
-
-def _tiers_of(plant: Plant, target: Target) -> list[str]:
-    """The tiers that ``target`` belongs to: itself, or those that have the model."""
-    if target.tier is not None:
-        return [target.tier]
-    tiers = plant.backends.catalogue.tiers
-    return [name for name, tier in tiers.items() if tier.models.items() & target.models.items()]
-
-
-def _others(plant: Plant, caller: Caller, target: Target, sticky: str) -> Sequence[Target]:
-    catalogue = plant.backends.catalogue
-    return [
-        each
-        for each in catalogue.chain(target, sticky)
-        if each.tier is None or caller.may(each.tier)
-    ]
-
-
-def _wait(plant: Plant, account: Account) -> float:
+def _wait(plant: Plant, served: ServedCall) -> float:
     """Seconds that the call may wait: no longer than its task has time."""
-    served = account.served
-    if served is None or served.deadline is None:
+    if served.deadline is None:
         return plant.admission.wait
     left = served.deadline - plant.clock()
     if left <= 0:
@@ -163,16 +147,18 @@ def _wait(plant: Plant, account: Account) -> float:
 
 
 def _fitted(
-    plant: Plant, account: Account, ask: Ask, targets: tuple[Target, ...]
+    plant: Plant, account: Account, ask: Ask, course: Course
 ) -> tuple[tuple[Target, ...], Ask, Prompt | None]:
-    """``targets`` with one first that the prompt fits, what is asked there, and its prompt; None
-    where that is so short that nobody needs to look at it."""
-    caller, context = account.caller, _context(plant, targets[0])
-    if caller is None or surely_fits(len(ask.raw), context, _num_ctx(ask.value)):
+    """The course's targets with one first that the prompt fits, what is asked there, and its
+    prompt; None where that is so short that nobody needs to look at it."""
+    caller, targets, context = course.caller, course.targets, course.context
+    if surely_fits(len(ask.raw), context, _num_ctx(ask.value)):
         return targets, ask, None
     facts = ask.codec.prompt_of(ask.form, ask.value)
     prompt = read_prompt(ask.codec, ask.form, ask.value, ask.raw, facts)
-    others = [Other(each.key, _model(each), _context(plant, each)) for each in targets[1:]]
+    others = [
+        Other(each.key, _model(each), context_at(plant.backends, each)) for each in targets[1:]
+    ]
     decision = plant.contexts.fit(prompt, _model(targets[0]), context, caller.context, others)
     if isinstance(decision, Elsewhere):
         account.context = "another-tier"
@@ -183,16 +169,6 @@ def _fitted(
         ask = ask._replace(raw=write_json(decision.body), value=decision.body)
         prompt = prompt.left(ask.codec.prompt_of(ask.form, decision.body))
     return targets, ask, prompt
-
-
-def _context(plant: Plant, target: Target) -> Context | None:
-    """The shortest of the contexts that the call may meet."""
-    contexts = [
-        Context(tokens, fixed=plant.backends.state(backend).is_fixed(model or ""))
-        for backend, model in target.models.items()
-        if (tokens := target.context(backend)) is not None
-    ]
-    return min(contexts, key=lambda each: each.tokens, default=None)
 
 
 def _model(target: Target) -> str:

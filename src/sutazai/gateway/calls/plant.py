@@ -15,8 +15,10 @@ from sutazai.gateway.callers.budgets import Budgets
 from sutazai.gateway.callers.tasks import Tasks
 from sutazai.gateway.calls.account import Account
 from sutazai.gateway.calls.costs import Costs
+from sutazai.gateway.calls.courses import Courses
 from sutazai.gateway.calls.departures import Departures
 from sutazai.gateway.calls.patience import PATIENCE
+from sutazai.gateway.calls.ways import Ways
 from sutazai.gateway.context.contexts import Contexts
 from sutazai.gateway.queue.admission import Admission
 from sutazai.gateway.records.call import Observer
@@ -48,12 +50,17 @@ class Plant:
     contexts: Contexts = field(default_factory=Contexts)
     activity: Activity = field(default_factory=Activity)
     departures: Departures = field(default_factory=Departures)
+    courses: Courses = field(init=False)
+    ways: Ways = field(default_factory=Ways)
     auto: tuple[AutoRule, ...] = AUTO_RULES
     overflow: Overflow = Overflow.REJECT
     shares: bool = True
     keeps_contents: bool = False
     _prefix: str = field(default_factory=lambda: new_id("call"))
     _calls: int = 0
+
+    def __post_init__(self) -> None:
+        self.courses = Courses(self.backends)
 
     def apply(self, routes: Routes) -> None:
         """The policy from now on; calls under way go on as they began."""

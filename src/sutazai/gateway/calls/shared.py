@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Coroutine, Iterator
 from typing import Any, Self
 
+from sutazai.fleet.declared import Dialect
 from sutazai.fleet.errors import SutazaiError
 from sutazai.gateway.backends.catalogue import Target
 from sutazai.gateway.calls.account import Account
@@ -20,7 +21,7 @@ from sutazai.gateway.queue.entries import LEVEL_OF
 from sutazai.gateway.records.call import Outcome
 from sutazai.gateway.sharing.cache import Hit
 from sutazai.gateway.sharing.flights import Flights, Seat
-from sutazai.gateway.sharing.keys import ShareKey, is_neutral, share_key
+from sutazai.gateway.sharing.keys import ShareKey, is_deterministic, is_neutral, share_key
 from sutazai.wire import Response
 
 _FORMS = frozenset({Form.CHAT, Form.COMPLETION, Form.EMBEDDING})
@@ -43,9 +44,12 @@ class Sharing:
     ) -> Coroutine[Any, Any, Response] | None:
         """The answer to a call that equals another one; None where it is to be computed for
         itself."""
-        if not self._plant.shares:
+        dialect = ask.codec.dialect
+        if not self._plant.shares or dialect is None or ask.form not in _FORMS:
             return None
-        key = computation.key = _key_of(ask, computation)
+        if not is_deterministic(dialect, ask.form, ask.value):
+            return None
+        key = computation.key = _key_of(dialect, ask, computation)
         if key is None:
             return None
         hit = self._plant.cache.get(key, account.begun)
@@ -97,10 +101,7 @@ def _neutral(ask: Ask, body: bytes) -> Answer:
     return answer
 
 
-def _key_of(ask: Ask, computation: Computation) -> ShareKey | None:
-    dialect = ask.codec.dialect
-    if dialect is None or ask.form not in _FORMS:
-        return None
+def _key_of(dialect: Dialect, ask: Ask, computation: Computation) -> ShareKey | None:
     plan = computation.plan
     return share_key(
         plan.caller.name,

@@ -2,43 +2,33 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from sutazai.fleet.errors import SutazaiError
-from sutazai.gateway.backends.state import BackendState
 from sutazai.gateway.calls.account import NO_USAGE, Account
 from sutazai.gateway.calls.departures import Asked
 from sutazai.gateway.calls.plant import Plant
-from sutazai.gateway.dialects.neutral import Call, Form, Usage
+from sutazai.gateway.calls.ways import Way
+from sutazai.gateway.dialects.neutral import Call, Usage
 from sutazai.gateway.queue.admission import Slot
 from sutazai.gateway.records.call import Outcome
 
 
-class Way(NamedTuple):
-    """Where a call goes and in what words.
+class Work:
+    """A slot, and what the backend was ``asked``, once it was. Let go exactly once.
 
-    ``call`` is None where the bytes of client and backend are relayed. ``gathered`` says that the
-    backend is asked for a stream although the client wants the answer as a whole.
+    ``call`` is None where the bytes of client and backend are relayed.
     """
 
-    backend: BackendState
-    model: str
-    form: Form
-    call: Call | None
-    gathered: bool = False
+    __slots__ = ("_account", "_gone", "_plant", "_slot", "asked", "call", "way")
 
-
-class Work:
-    """A slot, and what the backend was ``asked``, once it was. Let go exactly once."""
-
-    __slots__ = ("_account", "_gone", "_plant", "_slot", "asked", "way")
-
-    def __init__(self, plant: Plant, account: Account, slot: Slot, way: Way) -> None:
+    def __init__(
+        self, plant: Plant, account: Account, slot: Slot, way: Way, call: Call | None
+    ) -> None:
         self._plant = plant
         self._account = account
         self._slot = slot
         self._gone = False
         self.way = way
+        self.call = call
         self.asked: Asked | None = None
 
     @property

@@ -116,7 +116,16 @@ def surely_fits(size: int, context: Context | None, num_ctx: int | None = None) 
     """
     if _wants_too_much(context, num_ctx):
         return False
-    return 4 * size <= 3 * (_limit(context, num_ctx) or SMALLEST)
+    return size <= _surely_fitting(_limit(context, num_ctx))
+
+
+def surely_fitting(context: Context | None) -> int:
+    """The bytes up to which every call `surely_fits` that says nothing of its context."""
+    return _surely_fitting(_limit(context, None))
+
+
+def _surely_fitting(limit: int | None) -> int:
+    return 3 * (limit or SMALLEST) // 4
 
 
 def fit(
