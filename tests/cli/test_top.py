@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from sutazai.cli.top_figures import Figures, History, Llm, Look, Processors, Row, Sort
-from sutazai.cli.top_reading import counted
-from sutazai.cli.top_view import top_document, top_view
+from sutazai.cli.top.agents import top_document, top_view
+from sutazai.cli.top.figures import Figures, History, Llm, Look, Processors, Row, Sort
+from sutazai.cli.top.reading import counted
 from sutazai.fleet.desired import Kind
 from sutazai.fleet.places import Places
 from sutazai.fleet.spec import Runtime, Temperature

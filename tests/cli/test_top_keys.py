@@ -20,9 +20,9 @@ from struct import pack
 import pytest
 from rich.console import Console
 
-from sutazai.cli.top_figures import Figures, History, Row, Sort
-from sutazai.cli.top_keys import Viewing, keys_of
-from sutazai.cli.top_view import watched_view
+from sutazai.cli.top.figures import Figures, History, Row, Sort
+from sutazai.cli.top.keys import Viewing, keys_of
+from sutazai.cli.top.screen import watched_view
 from sutazai.fleet.places import Places
 from sutazai.wire import Response
 from tests.cli.examples import MIB, NOW
@@ -79,15 +79,15 @@ def test_it_scrolls_to_both_ends_and_not_beyond() -> None:
     figures = figures_of(30)
     lines, viewing = drawn(figures, Viewing())
     assert len(lines) <= 14
-    assert lines[-1] == "1-7 of 30 units  sorted by memory  ? help"
+    assert lines[-1] == "1-6 of 30 units  sorted by memory  ? help"
     lines, viewing = drawn(figures, pressed(viewing, b"\x1b[6~\x1b[B"))
-    assert lines[-1].startswith("9-15 of 30 units")
+    assert lines[-1].startswith("8-13 of 30 units")
     lines, viewing = drawn(figures, pressed(viewing, b"\x1b[F"))
-    assert lines[-1].startswith("24-30 of 30 units")
+    assert lines[-1].startswith("25-30 of 30 units")
     lines, viewing = drawn(figures, pressed(viewing, b"\x1b[A"))
-    assert lines[-1].startswith("23-29 of 30 units")
+    assert lines[-1].startswith("24-29 of 30 units")
     lines, viewing = drawn(figures, replace(viewing, filter="agent-1"))
-    assert lines[-1].startswith("4-10 of 10 of 30 units"), "fewer rows are left"
+    assert lines[-1].startswith("5-10 of 10 of 30 units"), "fewer rows are left"
     assert drawn(figures, pressed(viewing, b"?"))[0][0].startswith("q  ")
 
 
@@ -180,6 +180,28 @@ def test_a_person_looks_around_and_leaves(shown: Shown) -> None:
     shown.type(b"?")
     shown.says("sort by the column before")
     shown.type(b"?q")
+    assert shown.ends() == 0
+
+
+def test_views_are_asked_for_when_somebody_turns_to_them(
+    shown: Shown, control: FakeControl
+) -> None:
+    """Control knows no rollout, and of alerts nothing until it has them."""
+    control.json("GET /tasks", [])
+    control.json("GET /runs", [])
+    shown.says("of 40 units")
+    assert {one.path for one in control.asked} == {"/tasks/open"}
+    shown.type(b"4")
+    shown.says("none is under way")
+    shown.type(b"5")
+    shown.says("There was no rollout yet")
+    shown.type(b"6")
+    shown.says("nobody has answered yet")
+    control.json("GET /alerts", [])
+    shown.says("Nothing is wrong")
+    shown.type(b"2")
+    shown.says("of 40 units")
+    shown.type(b"q")
     assert shown.ends() == 0
 
 

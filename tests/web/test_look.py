@@ -17,9 +17,10 @@ from sutazai.fleet.status import (
     PressureStatus,
     State,
 )
+from sutazai.fleet.troubles import troubles_of
 from sutazai.web.look import pieces
 from sutazai.web.look.fleet_map import fleet_map
-from sutazai.web.look.verdict import troubles_of, verdict
+from sutazai.web.look.verdict import verdict
 from sutazai.web.look.words import CLASSES, ago, colour
 from tests.web.tags import Tags
 

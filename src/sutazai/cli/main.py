@@ -43,7 +43,7 @@ COMMANDS = (
     Listed("diff", "revisions", FLEET, "Show what lies between two revisions.", "diff_app"),
     Listed("status", "status", FLEET, "Show the agents, the LLM and what is wrong."),
     Listed("dashboard", "dashboard", FLEET, "Print a link that logs a browser in."),
-    Listed("top", "top", FLEET, "Show who takes memory, CPU time and the model, live."),
+    Listed("top", "top_command", FLEET, "Watch a fleet live: who takes what, what is wrong."),
     Listed("drift", "drift", FLEET, "Show what runs otherwise than it is declared."),
     Listed("alerts", "alerts", FLEET, "See what is wrong, acknowledge it, silence it."),
     Listed("events", "events", FLEET, "Show what happened, or follow it."),

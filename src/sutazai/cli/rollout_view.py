@@ -37,19 +37,22 @@ def rollouts_table(views: Sequence[RolloutView]) -> RenderableType:
 
 
 def rollout_view(view: RolloutView) -> RenderableType:
+    """One rollout with all that is known of it."""
+    return Group(*rollout_parts(view))
+
+
+def rollout_parts(view: RolloutView) -> Iterator[RenderableType]:
     """One rollout: in a sentence, its phases, what the evidence said last, and the last things that
     happened."""
     state = view.state
     head = f"rollout {view.number}: revision {state.before} → {state.after}, {state.step}"
-    return Group(
-        Text(head, style=f"bold {_STYLES.get(state.step, '')}".strip()),
-        plain(view.told),
-        "",
-        _phases(state),
-        "",
-        *_evidence(state.evidence),
-        *_moments(state),
-    )
+    yield Text(head, style=f"bold {_STYLES.get(state.step, '')}".strip())
+    yield plain(view.told)
+    yield ""
+    yield _phases(state)
+    yield ""
+    yield from _evidence(state.evidence)
+    yield from _moments(state)
 
 
 def _phases(state: RolloutState) -> RenderableType:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console, Group, RenderableType
@@ -36,7 +37,7 @@ def run_view(run: Run, *, now: float) -> RenderableType:
     head = Text.assemble(("run ", "bold"), run.id, " ", plain(run.goal))
     head.truncate(100, overflow="ellipsis")
     waiting = [step for step in run.steps if step.state is WorkState.WAITING]
-    return Group(head, shown, *(_how_to_answer(run, step) for step in waiting))
+    return Group(head, shown, *(how_to_answer(run, step) for step in waiting))
 
 
 def step_time(step: StepStatus, *, now: float) -> str:
@@ -60,7 +61,7 @@ class StepLines:
             known = (step.state, step.attempts)
             if step.state is not WorkState.PENDING and self._seen.get(step.name) != known:
                 asks = step.state is WorkState.WAITING
-                lines.append(_how_to_answer(run, step) if asks else _step_line(step, now=now))
+                lines.append(how_to_answer(run, step) if asks else _step_line(step, now=now))
             self._seen[step.name] = known
         return lines
 
@@ -88,7 +89,7 @@ def print_outcome(run: Run, screen: Console, folder: Path) -> None:
     screen.print(Text.assemble(f"run {run.id} ", (run.state.value, style), spent), soft_wrap=True)
 
 
-def runs_table(runs: list[Run]) -> Table:
+def runs_table(runs: Sequence[Run]) -> Table:
     """Runs, one a row."""
     shown = table("run", "state", "started", "steps", "files", "goal")
     for run in runs:
@@ -104,6 +105,15 @@ def runs_table(runs: list[Run]) -> Table:
     return shown
 
 
+def how_to_answer(run: Run, step: StepStatus) -> Text:
+    """What a step asks, and by which commands it is answered."""
+    name = step.name.partition("#")[0]
+    commands = f"sutazai runs approve {run.id} {name}, or reject"
+    return Text.assemble(
+        (f"{name} waits for you: ", "bold yellow"), plain(step.item), f" → {commands}"
+    )
+
+
 def _step_line(step: StepStatus, *, now: float) -> Text:
     mark, style = MARKS[step.state]
     item = f": {plain(_short(step.item))}" if step.item else ""
@@ -111,14 +121,6 @@ def _step_line(step: StepStatus, *, now: float) -> Text:
         "" if step.state is WorkState.RUNNING and step.attempts < 2 else step_time(step, now=now)
     )
     return Text.assemble((mark, style), f" {step.name} ({step.agent}) {step.state}{item} {spent}")
-
-
-def _how_to_answer(run: Run, step: StepStatus) -> Text:
-    name = step.name.partition("#")[0]
-    commands = f"sutazai runs approve {run.id} {name}, or reject"
-    return Text.assemble(
-        (f"{name} waits for you: ", "bold yellow"), plain(step.item), f" → {commands}"
-    )
 
 
 def _step_error(step: StepStatus) -> Text:

@@ -38,7 +38,7 @@ def tasks_table(tasks: Sequence[Task], *, now: float) -> Table:
             target(task),
             task.priority or "",
             clock(task.created),
-            _took(task, now),
+            took(task, now),
             str(task.attempt or ""),
             plain(task.reason),
         )
@@ -66,6 +66,13 @@ def target(task: Task) -> str:
         asked = f"capability {task.capability}" if task.capability else f"group {task.group}"
         return f"{asked} ({task.agent})" if task.agent else asked
     return task.agent or ""
+
+
+def took(task: Task, now: float) -> str:
+    """How long it took or has taken; nothing where it has not begun."""
+    if task.started is None:
+        return ""
+    return format_duration(max(0.0, (task.ended or now) - task.started))
 
 
 def _facts(task: Task) -> Iterable[str]:
@@ -116,9 +123,3 @@ def _error(error: dict[str, Any]) -> Iterable[Text]:
 
 def _readable(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
-
-
-def _took(task: Task, now: float) -> str:
-    if task.started is None:
-        return ""
-    return format_duration(max(0.0, (task.ended or now) - task.started))
