@@ -41,6 +41,7 @@ from sutazai.agent import Agent
 class Echo(Agent):
     async def run(self, task):
         print("echo was asked", flush=True)
+        self.metrics.counter("echoes").add()
         return {"echo": task.input, "pid": os.getpid()}
 
 class Brief(Agent):  # does what it is asked as those of the catalogue do, in few words

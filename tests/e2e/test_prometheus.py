@@ -31,8 +31,8 @@ WITHIN = 120.0
 class Prometheus:
     """One that scrapes every second, with its data below ``folder``."""
 
-    def __init__(self, folder: Path) -> None:
-        address = f"127.0.0.1:{free_port()}"
+    def __init__(self, folder: Path, *flags: str, port: int | None = None) -> None:
+        address = f"127.0.0.1:{port or free_port()}"
         self.url = f"http://{address}"
         self._log = (folder / "prometheus.log").open("wb")
         self._process = subprocess.Popen(
@@ -41,6 +41,7 @@ class Prometheus:
                 f"--config.file={folder / 'prometheus.yml'}",
                 f"--storage.tsdb.path={folder / 'data'}",
                 f"--web.listen-address={address}",
+                *flags,
             ],
             stdout=self._log,
             stderr=self._log,
@@ -50,6 +51,12 @@ class Prometheus:
         self._process.terminate()
         self._process.wait(30)
         self._log.close()
+
+    def is_ready(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/-/ready", timeout=60).status_code == 200
+        except httpx.TransportError:
+            return False
 
     def targets(self) -> dict[str, Any]:
         """What it knows of each target, by job; nothing until it has started."""
@@ -73,9 +80,13 @@ class Prometheus:
 
     def value(self, query: str) -> dict[str, float]:
         """The values of a query by the label `job`, or by nothing."""
+        return {one["metric"].get("job", ""): float(one["value"][1]) for one in self.found(query)}
+
+    def found(self, query: str) -> list[dict[str, Any]]:
+        """What a query finds, series by series."""
         answer = httpx.get(f"{self.url}/api/v1/query", params={"query": query}, timeout=60).json()
-        results = answer["data"]["result"]
-        return {one["metric"].get("job", ""): float(one["value"][1]) for one in results}
+        found: list[dict[str, Any]] = answer["data"]["result"]
+        return found
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +137,13 @@ def test_all_targets_are_found_and_up(small_fleet: Fleet, prometheus: Prometheus
     assert prometheus.value('sutazai_agent_memory_bytes{agent="echo"}')["sutazai-host"] > 1_000_000
     assert sum(prometheus.value("sum by (job) (scrape_samples_scraped)").values()) < 1_000
     assert prometheus.value('sum(ai_tokens_processed_total{agent="planner"})')[""] > 0
+
+
+def test_what_an_agent_counts_itself_arrives(small_fleet: Fleet, prometheus: Prometheus) -> None:
+    small_fleet.must("ask", "echo", "hello")
+
+    counted = 'agent_echoes_total{agent="echo"}'
+    eventually(lambda: prometheus.value(counted).get("sutazai-host", 0) >= 1, WITHIN, counted)
 
 
 @pytest.mark.usefixtures("asked")

@@ -13,6 +13,7 @@ from sutazai.agent.giving import give
 from sutazai.agent.identity import Identity
 from sutazai.agent.llm import Llm
 from sutazai.agent.messages import Mail, Message, current_message, handlers_of
+from sutazai.agent.metrics import Metrics
 from sutazai.agent.pressure import Pressure
 from sutazai.agent.task import DEADLINE, TASK, TaskContext, current_task
 from sutazai.fleet.errors import Refused
@@ -52,6 +53,11 @@ class Agent:
     def log(self) -> logging.Logger:
         """Goes to the agent's log, with its level."""
         return logging.getLogger(self.name)
+
+    @cached_property
+    def metrics(self) -> Metrics:
+        """Counters, gauges and histograms of its own, which Prometheus finds as ``agent_NAME``."""
+        return Metrics(lambda: self.log)
 
     @cached_property
     def _mail(self) -> Mail:

@@ -13,6 +13,7 @@ from typing import Any
 
 from sutazai.agent.base import Agent
 from sutazai.agent.deliveries import Deliveries
+from sutazai.agent.metrics import Metrics
 from sutazai.agent.pressure import PRESSURE, Pressure, pressure_of
 from sutazai.agent.task import PRIORITY, RUN, TASK, TOOLS, Report, TaskContext, report_to_nobody
 from sutazai.agent.work import Workshop, task_of
@@ -52,8 +53,14 @@ class InstanceServer:
                 **self._load(),
                 "done": self._workshop.done,
                 "failed": self._workshop.failed,
+                **self._own_metrics(),
             }
         )
+
+    def _own_metrics(self) -> dict[str, Any]:
+        """What the agent counts itself; nothing where it does not, or calls something else so."""
+        own = vars(self._agent).get("metrics")
+        return {"metrics": own.told()} if isinstance(own, Metrics) else {}
 
     def _load(self) -> dict[str, Any]:
         """What the host weighs an instance by."""

@@ -29,15 +29,20 @@ HERE = Path()
 
 @app.command()
 def prometheus(out: OutOption = HERE, state: StateOption = None) -> None:
-    """Write a prometheus.yml that finds all processes of the fleet, its alerts as rules, and an
-    alertmanager.yml to start from. Prometheus must be 2.42 or newer."""
+    """Write a prometheus.yml that finds all processes of the fleet and sends all on to the stores
+    that the fleet file declares, its alerts as rules, and an alertmanager.yml to start from.
+    Prometheus must be 2.42 or newer."""
     places = fleets.chosen(state)
     config = read_config(places)
     fleet = Fleet.model_validate_json(places.fleet.read_bytes())
     rules, objectives = rules_of(fleet), objectives_of(fleet)
     url = config.ports.url(config.ports.control)
     scraped = scraping.configuration(
-        url, str(places.token), config.fleet, alertmanager=alertmanager.ADDRESS
+        url,
+        str(places.token),
+        config.fleet,
+        alertmanager=alertmanager.ADDRESS,
+        remote_write=fleet.metrics.remote_write,
     )
     files = {
         "prometheus.yml": scraped,

@@ -1,4 +1,4 @@
-"""What the fleet file says of logs and of traces that are sent elsewhere."""
+"""What the fleet file says of logs, and of metrics and traces that are sent elsewhere."""
 
 from __future__ import annotations
 
@@ -46,3 +46,25 @@ class Tracing(Spec):
         "`http://127.0.0.1:4318`; `/v1/traces` is added.",
     )
     share: float = Field(1.0, gt=0, le=1, description="Share of the traces that is sent.")
+
+
+class RemoteWrite(Spec):
+    """A store that takes metrics by Prometheus' remote write, as Thanos, Mimir, VictoriaMetrics or
+    another Prometheus."""
+
+    url: Annotated[str, AfterValidator(_is_url)] = Field(
+        description="Where it takes them, as `http://127.0.0.1:9090/api/v1/write`."
+    )
+    token_file: str | None = Field(
+        None,
+        pattern="^/[ -~]*$",
+        description="Full path of a file with its bearer token, which Prometheus reads.",
+    )
+
+
+class Metrics(Spec):
+    """Where a Prometheus beside the fleet sends all metrics on to; nowhere by default."""
+
+    remote_write: tuple[RemoteWrite, ...] = Field(
+        (), description="Stores that get them all; `sutazai export prometheus` writes it so."
+    )

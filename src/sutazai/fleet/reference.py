@@ -16,8 +16,8 @@ from sutazai.fleet.units import DURATION_PATTERN, SIZE_PATTERN, format_size
 _SECTIONS = (
     "agents", "services", "backends", "tiers", "clients", "llm", "gateway", "tasks",
     "workflows", "schedules", "messages",
-    "bus", "rollout", "criteria", "alerts", "objectives", "notify", "drift", "logs", "tracing",
-    "checkpoints", "ports", "memory", "isolation",
+    "bus", "rollout", "criteria", "alerts", "objectives", "notify", "drift", "logs", "metrics",
+    "tracing", "checkpoints", "ports", "memory", "isolation",
 )  # fmt: skip
 _BOUNDS = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most"}
 _PATTERNS = {SIZE_PATTERN: "size", DURATION_PATTERN: "duration"}

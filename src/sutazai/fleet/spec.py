@@ -18,7 +18,7 @@ from sutazai.fleet.drift import Drift
 from sutazai.fleet.isolation import Cores, Isolated, Isolation
 from sutazai.fleet.messaging import BusSpec, Messages, Word
 from sutazai.fleet.mounts import parse_mount
-from sutazai.fleet.observing import Logs, Tracing
+from sutazai.fleet.observing import Logs, Metrics, Tracing
 from sutazai.fleet.queueing import TaskQueue
 from sutazai.fleet.rollout_criteria import RolloutCriteria
 from sutazai.fleet.rollouts import RolloutPlan
@@ -428,5 +428,6 @@ class Fleet(Spec):
     )
     drift: Drift = Field(default_factory=Drift)
     logs: Logs = Field(default_factory=Logs)
+    metrics: Metrics = Field(default_factory=Metrics)
     tracing: Tracing = Field(default_factory=Tracing)
     checkpoints: CheckpointPlan = Field(default_factory=CheckpointPlan)

@@ -1,12 +1,14 @@
 """What Prometheus reads of the host: units, memory by pool, cores, pressure. Read when asked for.
 
-A unit has four series (up, memory, CPU time, restarts), whatever it does. Where there are more
-agents than `fleet.labelling` tells apart, those of a group are added up.
+A unit has four series (up, memory, CPU time, restarts), whatever it does; an agent may have some of
+its own. Where there are more agents than `fleet.labelling` tells apart, those of a group are added
+up.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -24,6 +26,7 @@ from sutazai.host.machine.cgroups import read_groups
 from sutazai.host.machine.cpus import read_busy
 from sutazai.host.machine.facts import Memory
 from sutazai.host.machine.reading import ROOT, read_memory, stalled
+from sutazai.host.own_metrics import OwnMetrics
 from sutazai.host.register import Place, Register, UnitFigures, register_of
 from sutazai.host.units.supervisor import Supervisor
 from sutazai.wire import Request, Response, Router
@@ -38,6 +41,8 @@ from sutazai.wire.exposition import (
     plain,
 )
 from sutazai.wire.process import own_families
+
+log = logging.getLogger(__name__)
 
 LEVELS = tuple(Level)
 PORTS = range(FIRST, LAST + 1)
@@ -84,6 +89,7 @@ class HostMetrics:
         self._root = root
         self._groups = read_groups(root)
         self._consumption = Consumption()
+        self._own = OwnMetrics()
         self._register: tuple[tuple[int, int], Register] | None = None
 
     def serve(self, router: Router) -> None:
@@ -104,8 +110,23 @@ class HostMetrics:
         return chain(
             families(MACHINE, [self._machine(register, taken)]),
             *(families(UNITS[kind], register.figures(kind, awake, taken)) for kind in Kind),
+            self._of_agents(register),
             own_families("host"),
         )
+
+    def _of_agents(self, register: Register) -> list[bytes]:
+        """What agents count themselves."""
+        units = self._supervisor.awake
+        told = {
+            one.name: (unit.spec.name, one.own)
+            for unit in units
+            for one in unit.instances
+            if one.own
+        }
+        texts, refused = self._own.look(told, register.labels[Kind.AGENT])
+        for words in refused:
+            log.warning("%s", words)
+        return texts
 
     def _registered(self) -> Register:
         """What is declared; put together anew where that changed."""

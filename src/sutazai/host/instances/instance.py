@@ -15,6 +15,7 @@ from sutazai.host.instances import freezing
 from sutazai.host.instances.launcher import Started
 from sutazai.host.instances.probes import Health, check
 from sutazai.host.limits import Usage, reservation
+from sutazai.host.own_metrics import Own
 from sutazai.host.units.lifecycle import Seen
 from sutazai.wire import Client
 
@@ -55,6 +56,8 @@ class Instance:
         self.failures = 0
         self.idle: float | None = None
         self.serves: Priority | None = None
+        self.own: tuple[Own, ...] = ()
+        """What it last told of metrics of its own."""
         self.trouble = ""
         self.stop_reason = ""
         self.stop_wanted = False
@@ -255,6 +258,7 @@ class Instance:
         self.trouble = health.reason
         if health.well:
             self.note_load(health.idle, health.serves)
+            self.own = health.own
             self.failures = 0
             self._note_survival()
             self.healthy_since = self.healthy_since or time.monotonic()

@@ -7,6 +7,9 @@ sockets, of which Prometheus knows nothing.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+
+from sutazai.fleet.observing import RemoteWrite
 
 PATHS = {
     "sutazai-control": "/metrics",
@@ -32,9 +35,16 @@ def targets(address: str) -> list[dict[str, object]]:
     ]
 
 
-def configuration(url: str, token_file: str, fleet: str, *, alertmanager: str) -> str:
+def configuration(
+    url: str,
+    token_file: str,
+    fleet: str,
+    *,
+    alertmanager: str,
+    remote_write: Sequence[RemoteWrite] = (),
+) -> str:
     """A prometheus.yml; ``url`` is control's, ``token_file`` the full path of its token,
-    ``alertmanager`` is ``HOST:PORT``."""
+    ``alertmanager`` is ``HOST:PORT``. All series go on to the stores of ``remote_write``."""
     discovery = json.dumps(f"{url}{DISCOVERY}")
     token = json.dumps(token_file)
     return f"""\
@@ -55,4 +65,17 @@ scrape_configs:
         refresh_interval: 60s
         authorization: {{type: Bearer, credentials_file: {token}}}
     authorization: {{type: Bearer, credentials_file: {token}}}
-"""
+{_written(remote_write)}"""
+
+
+def _written(stores: Sequence[RemoteWrite]) -> str:
+    """The stores as YAML; nothing where there are none."""
+    lines = "".join(f"  - {json.dumps(_store(one))}\n" for one in stores)
+    return f"remote_write:\n{lines}" if lines else ""
+
+
+def _store(store: RemoteWrite) -> dict[str, object]:
+    if store.token_file is None:
+        return {"url": store.url}
+    token = {"type": "Bearer", "credentials_file": store.token_file}
+    return {"url": store.url, "authorization": token}
