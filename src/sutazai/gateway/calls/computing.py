@@ -107,16 +107,18 @@ class Computation:
 
     def _entry(self, target: Target, deadline: float) -> Entry:
         caller, plan, plant = self.plan.caller, self.plan, self._plant
+        cost = plant.costs.expected(caller.name)
+        # By position: names would cost as much again, for each call.
         return Entry(
-            id=self.account.id,
-            client=caller.name,
-            priority=plan.priority,
-            target=target.key,
-            deadline=deadline,
-            prefix=plan.prefix,
-            size=len(self.ask.raw),
-            cost=plant.costs.expected(caller.name),
-            agent=caller.agent,
+            self.account.id,
+            caller.name,
+            plan.priority,
+            target.key,
+            deadline,
+            plan.prefix,
+            len(self.ask.raw),
+            cost,
+            caller.agent,
         )
 
     def _may_go_on(self, refusal: SutazaiError) -> bool:

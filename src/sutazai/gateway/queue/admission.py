@@ -27,6 +27,7 @@ from sutazai.gateway.queue.entries import (
 )
 from sutazai.gateway.queue.lanes import Backend
 from sutazai.gateway.queue.scheduler import Scheduler
+from sutazai.gateway.queue.waiting import Ticket
 from sutazai.wire import Wake
 
 RETRY_MAX = 300
@@ -46,24 +47,28 @@ class WaitedTooLong(Unavailable):
         self.expired = expired
 
 
-class Slot:
+class Slot(Ticket):
     """A caller's place on ``backend`` for ``target``. Whoever has one releases it."""
 
-    __slots__ = ("_admission", "asked", "backend", "id", "released", "started", "target")
+    __slots__ = ("_admission", "released")
 
     def __init__(self, admission: Admission, entry: Entry) -> None:
+        super().__init__(entry)
         self._admission = admission
-        self.id = entry.id
-        self.target = entry.target
-        self.backend = ""
-        self.asked = admission.clock()
-        self.started: float | None = None
         self.released = False
+
+    @property
+    def id(self) -> str:
+        return self.entry.id
+
+    @property
+    def target(self) -> str:
+        return self.entry.target
 
     @property
     def waited(self) -> float:
         """Seconds in the queue."""
-        return (self._admission.clock() if self.started is None else self.started) - self.asked
+        return (self.started if self.backend else self._admission.clock()) - self.arrived
 
     async def again(
         self, *, target: str | None = None, without: frozenset[str] = frozenset()
@@ -85,25 +90,20 @@ class Slot:
 
 
 class _Turn(Wake):
-    """Rung once a call that waits is on ``backend``, or was refused with ``error``."""
+    """Rung once it is ``decided`` on a call that waits: it runs, or was refused with ``error``."""
 
-    __slots__ = ("backend", "error")
+    __slots__ = ("decided", "error")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop)
-        self.backend = ""
+        self.decided = False
         self.error: SutazaiError | None = None
 
-    @property
-    def decided(self) -> bool:
-        return bool(self.backend) or self.error is not None
-
-    async def outcome(self) -> str:
-        """The backend, once it is decided. Raises ``error``."""
+    async def outcome(self) -> None:
+        """Once it is decided. Raises ``error``."""
         await self
         if self.error is not None:
             raise self.error
-        return self.backend
 
 
 class Admission:
@@ -130,20 +130,15 @@ class Admission:
         Raises QueueFull, WaitedTooLong, or NoModel where no backend is available. A caller that is
         cancelled while it waits has left the queue.
         """
-        slot = Slot(self, entry)
-        decisions = self._scheduler.submit(slot.asked, entry)
-        if len(decisions) == 1 and isinstance(start := decisions[0], Start) and start.id == slot.id:
-            slot.backend, slot.started = start.backend, slot.asked
-            return slot
-        await self._start(slot, decisions)
+        slot, now = Slot(self, entry), self.clock()
+        if not self._scheduler.start(now, slot):
+            await self._wait(slot, self._scheduler.enqueue(now, slot))
         return slot
 
     async def again(self, slot: Slot, target: str | None, without: frozenset[str]) -> None:
         """Puts a running call back in the queue and waits for its next slot."""
-        slot.started = None
-        slot.target = target or slot.target
         decisions = self._scheduler.again(self.clock(), slot.id, target=target, without=without)
-        await self._start(slot, decisions)
+        await self._wait(slot, decisions)
 
     def linger(self, slot: Slot) -> None:
         if not slot.released:
@@ -152,13 +147,16 @@ class Admission:
     def release(self, slot: Slot, cost: float | None) -> None:
         if slot.released:
             return
-        slot.released, now = True, self.clock()
-        if slot.started is None:
-            self._carry_out(self._scheduler.cancel(now, slot.id))
+        if not slot.backend:
+            self._leave(slot)
             return
+        slot.released, now = True, self.clock()
         share = SERVICE_SHARE if self._service else 1.0
         self._service += (now - slot.started - self._service) * share
-        self._carry_out(self._scheduler.finish(now, slot.id, cost))
+        decisions = self._scheduler.finish(now, slot.entry.id, cost)
+        # Where nobody waited, nobody is to be told, and no time is to be waited for.
+        if decisions or self._due is not None:
+            self._carry_out(decisions)
 
     def update(self, queue: Queue) -> None:
         """Bounds what comes from now on."""
@@ -210,17 +208,21 @@ class Admission:
         if self._timer is not None:
             self._timer.cancel()
 
-    async def _start(self, slot: Slot, decisions: list[Decision]) -> None:
+    async def _wait(self, slot: Slot, decisions: list[Decision]) -> None:
         turn = self._turns[slot.id] = _Turn(asyncio.get_running_loop())
         self._carry_out(decisions)
         try:
-            slot.backend = await turn.outcome()
+            await turn.outcome()
         except BaseException:
-            self.release(slot, None)
+            self._leave(slot)
             raise
         finally:
             self._turns.pop(slot.id, None)
-        slot.started = self.clock()
+
+    def _leave(self, slot: Slot) -> None:
+        """Its caller has nothing of it."""
+        slot.released = True
+        self._carry_out(self._scheduler.cancel(self.clock(), slot.id))
 
     def _carry_out(self, decisions: Iterable[Decision]) -> None:
         """Tells who waits. Those go on then and there, and may come back here: so it is the last
@@ -231,9 +233,8 @@ class Admission:
             # Without one that waits, the caller has just been cancelled and will release.
             if turn is None or turn.decided:
                 continue
-            if isinstance(decision, Start):
-                turn.backend = decision.backend
-            else:
+            turn.decided = True
+            if not isinstance(decision, Start):
                 turn.error = self._refusal(decision)
             rung.append(turn)
         self._set_timer()

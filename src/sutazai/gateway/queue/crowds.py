@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Collection, Iterator
 
 from sutazai.gateway.queue.fairness import Account
-from sutazai.gateway.queue.waiting import Waiting
+from sutazai.gateway.queue.waiting import Ticket
 
 
 class Crowd:
@@ -21,7 +21,7 @@ class Crowd:
         self.count = 0
         self.size = 0
         self.changes = 0
-        self._entries: dict[Account, OrderedDict[str, Waiting]] = {}
+        self._entries: dict[Account, OrderedDict[str, Ticket]] = {}
         self._by_count: dict[int, dict[Account, None]] = {}
         self._most = 0
 
@@ -29,12 +29,13 @@ class Crowd:
     def clients(self) -> int:
         return len(self._entries)
 
-    def add(self, waiting: Waiting, *, front: bool = False) -> None:
+    def add(self, waiting: Ticket, *, front: bool = False) -> None:
         """Adds an entry and numbers it; at the ``front`` of its client's own if asked."""
         account, key = waiting.account, waiting.entry.id
         entries = self._entries.get(account)
         if entries is None:
             entries = self._entries[account] = OrderedDict()
+            waiting.number = 0
         elif front:
             waiting.number = next(iter(entries.values())).number - 1
         else:
@@ -46,7 +47,7 @@ class Crowd:
         self._count(account, account.waiting - 1, waiting.entry.size, 1)
         self._most = max(self._most, account.waiting)
 
-    def remove(self, waiting: Waiting) -> None:
+    def remove(self, waiting: Ticket) -> None:
         account = waiting.account
         entries = self._entries[account]
         del entries[waiting.entry.id]
@@ -61,17 +62,17 @@ class Crowd:
         """The client with most entries; of equals, the one that has had so many longest."""
         return next(iter(self._by_count[self._most])) if self._most else None
 
-    def newest(self, account: Account) -> Waiting:
+    def newest(self, account: Account) -> Ticket:
         """The last of the client's entries; it must have one."""
         return next(reversed(self._entries[account].values()))
 
-    def before(self, waiting: Waiting) -> int:
+    def before(self, waiting: Ticket) -> int:
         """How many of its client's entries come before one that waits, or a few more: those that
         left from between them are counted, too."""
         first = next(iter(self._entries[waiting.account].values()))
         return min(waiting.number - first.number, waiting.account.waiting - 1)
 
-    def by_client(self) -> Iterator[tuple[Account, Collection[Waiting]]]:
+    def by_client(self) -> Iterator[tuple[Account, Collection[Ticket]]]:
         """Each client with its entries in their order."""
         for account, entries in self._entries.items():
             yield account, entries.values()

@@ -12,7 +12,7 @@ from sutazai.gateway.queue.forecast import Forecast
 from sutazai.gateway.queue.lanes import Lanes
 from sutazai.gateway.queue.rates import Rates
 from sutazai.gateway.queue.room import Room
-from sutazai.gateway.queue.waiting import Line, Waiting
+from sutazai.gateway.queue.waiting import Line, Ticket
 
 
 class Estimates:
@@ -33,16 +33,16 @@ class Estimates:
         """Backends have changed, or what is held."""
         self._forecasts.clear()
 
-    def position(self, now: float, waiting: Waiting) -> Position:
+    def position(self, now: float, waiting: Ticket) -> Position:
         """How things stand for an entry that waits."""
         own = self._room.crowds[waiting.level].before(waiting)
         return self._position(now, waiting, own, waits=True)
 
-    def newcomers(self, now: float, waiting: Waiting) -> Position:
+    def newcomers(self, now: float, waiting: Ticket) -> Position:
         """How things would stand for an entry that does not wait yet."""
         return self._position(now, waiting, waiting.account.waiting, waits=False)
 
-    def too_late(self, now: float, waiting: Waiting) -> Position | None:
+    def too_late(self, now: float, waiting: Ticket) -> Position | None:
         """The position of a newcomer that cannot start before its deadline; None for others, and
         where nothing was measured."""
         entry = waiting.entry
@@ -67,7 +67,7 @@ class Estimates:
                     break
         return rows
 
-    def _position(self, now: float, waiting: Waiting, own: int, *, waits: bool) -> Position:
+    def _position(self, now: float, waiting: Ticket, own: int, *, waits: bool) -> Position:
         target, level, account = waiting.entry.target, waiting.level, waiting.account
         ahead = seconds = 0.0
         for line, share in self._rivals(target):
@@ -78,7 +78,7 @@ class Estimates:
         alike = forecast.ahead(account.tag, account.order, own, waits=waits)
         number = min(round(ahead + alike), len(self._room) - waits)
         slots, mean = self._lanes.slots(target), self._rates.of(target)
-        if not slots or mean is None or (self.paused and waiting.want.agent):
+        if not slots or mean is None or (self.paused and waiting.entry.agent):
             return Position(number, None)
         seconds += alike * forecast.mean + mean
         return Position(number, seconds / slots)
@@ -114,7 +114,7 @@ class Estimates:
         """What an entry adds to its client's tag."""
         return (self._rates.cost or 1.0) * self._turns[level].weight(now)
 
-    def _in_order(self, now: float, level: int) -> Iterator[tuple[Waiting, int]]:
+    def _in_order(self, now: float, level: int) -> Iterator[tuple[Ticket, int]]:
         """Entries by turns, each with how many of its client's are ahead of it."""
         cost = self._cost(now, level)
         heap = [
@@ -131,7 +131,7 @@ class Estimates:
             heapreplace(heap, (tag + cost, order, entries, numbers))
             yield waiting, next(numbers)
 
-    def _row(self, now: float, waiting: Waiting, own: int) -> Row:
+    def _row(self, now: float, waiting: Ticket, own: int) -> Row:
         entry = waiting.entry
         return Row(
             id=entry.id,

@@ -38,8 +38,9 @@ class Place(Protocol):
 class Account:
     """What one client attained at one priority.
 
-    ``order`` is another, larger number each time ``tag`` changes: of two with equal tags the one
-    that has it longer is first. ``places`` are the queues in which the client waits.
+    ``order`` is another, larger number each time a waiting client's ``tag`` changes, and when it
+    begins to wait: of two with equal tags the one that has it longer is first. ``places`` are the
+    queues in which the client waits.
     """
 
     __slots__ = ("client", "order", "places", "running", "tag", "waiting")
@@ -70,25 +71,29 @@ class Turns:
             account = self._accounts[client] = Account(client)
         return account
 
-    def join(self, account: Account, least: float | None) -> None:
-        """A client that waits for nothing asks; ``least`` is the least of its rivals."""
-        if least is not None and least > account.tag:
-            account.tag = least
-        account.order = self._next_order()
+    def lift(self, account: Account, least: float) -> None:
+        """A client that waits for nothing asks; ``least`` is the least tag of its rivals."""
+        account.tag = max(account.tag, least)
+
+    def join(self, account: Account) -> None:
+        """A client has to wait: of those with equal tags it is the last, if it did not already."""
+        if not account.waiting:
+            account.order = self._order = self._order + 1
 
     def charge(self, now: float, account: Account, cost: float) -> None:
         """An entry starts that is expected to take ``cost`` seconds."""
         weight = self.weight(now)  # first, for it may scale all tags back
         account.tag += cost * weight
-        account.order = self._next_order()
+        account.order = self._order = self._order + 1
 
     def settle(self, account: Account, *, charged: float, at: float, cost: float) -> None:
         """An entry that was ``charged`` at a time took ``cost`` seconds."""
         change = (cost - charged) * self.weight(at)
         if not change:
             return
-        account.tag = max(account.tag + change, 0.0)
-        account.order = self._next_order()
+        tag = account.tag + change
+        account.tag = tag if tag > 0.0 else 0.0
+        account.order = self._order = self._order + 1
         if change < 0:
             for place in account.places:
                 place.relist(account)
@@ -99,14 +104,11 @@ class Turns:
         if halvings > _EXPONENT_MAX:
             self._scale_back(time, halvings)
             return 1.0
-        return float(2.0**halvings)
+        weight: float = 2.0**halvings
+        return weight
 
     def __len__(self) -> int:
         return len(self._accounts)
-
-    def _next_order(self) -> int:
-        self._order += 1
-        return self._order
 
     def _scale_back(self, time: float, halvings: float) -> None:
         factor = float(2.0**-halvings)

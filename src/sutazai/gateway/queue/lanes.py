@@ -9,7 +9,7 @@ from math import inf
 from sutazai.gateway.queue.entries import LEVELS
 from sutazai.gateway.queue.residency import Residency
 from sutazai.gateway.queue.slots import Slots
-from sutazai.gateway.queue.waiting import Waiting
+from sutazai.gateway.queue.waiting import Ticket
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,47 +35,38 @@ class Backend:
     capacity: int = 1
 
 
-@dataclass(slots=True, eq=False)
-class Run:
-    """An entry on a backend. ``left`` says that its client has gone."""
-
-    waiting: Waiting
-    lane: Lane
-    slot: int
-    model: str
-    started: float
-    left: bool = False
-
-
 class Lane:
     """A backend with what runs on it.
 
+    ``runs`` is what runs, by level, and ``count`` how much that is; ``vacant`` is how many more may
+    start, less than nought where slots in use were taken away.
     ``share`` is its starts so far, divided by its weight; ``passed`` for each level its starts from
     the queue since that level had one; ``retired`` says that it is declared no more and only here
     until what runs on it has ended.
     """
 
     __slots__ = (
-        "backend", "passed", "residency", "retired", "runs", "share", "slots",
+        "backend", "count", "passed", "residency", "retired", "runs", "share", "slots", "vacant",
     )  # fmt: skip
 
     def __init__(self, now: float, backend: Backend) -> None:
-        self.backend = backend
         self.slots = Slots(backend.slots)
-        self.runs: dict[str, Run] = {}
+        self.runs: tuple[set[Ticket], ...] = tuple(set() for _ in LEVELS)
+        self.count = 0
         self.share = 0.0
         self.passed: list[int] = [0] * len(LEVELS)
         self.retired = False
         self.residency: Residency | None = None
+        self._become(backend)
         self._follow_models(now)
 
     @property
     def free(self) -> bool:
-        return self.backend.available and len(self.runs) < self.backend.slots
+        return self.vacant > 0
 
     @property
     def busyness(self) -> float:
-        return len(self.runs) / self.backend.weight
+        return self.count / self.backend.weight
 
     @property
     def rank(self) -> tuple[float, float, str]:
@@ -85,40 +76,53 @@ class Lane:
     def update(self, now: float, backend: Backend) -> None:
         if self.backend.available and not backend.available:
             self.slots.forget()
-        self.backend, self.retired = backend, False
+        self._become(backend)
+        self.retired = False
         self.slots.resize(backend.slots)
         self._follow_models(now)
 
     def retire(self) -> None:
         """Nothing may be started here any more."""
         self.retired = True
-        self.backend = replace(self.backend, slots=0, available=False, targets={})
+        self._become(replace(self.backend, slots=0, available=False, targets={}))
 
-    def start(self, now: float, waiting: Waiting, *, out_of_turn: bool) -> Run:
+    def takes(self, target: str) -> bool:
+        """Whether an entry for ``target``, which the backend serves, can start here now."""
+        return self.vacant > 0 and (self.residency is None or self.has(target))
+
+    def start(self, now: float, ticket: Ticket, *, out_of_turn: bool) -> None:
         """Runs an entry; there must be a free slot, and the backend must serve its target."""
-        entry = waiting.entry
-        slot = self.slots.take(entry.prefix, out_of_turn=out_of_turn)
-        model = self.backend.targets[entry.target]
-        run = self.runs[entry.id] = Run(waiting, self, slot, model, now)
-        self.share += 1 / self.backend.weight
+        entry, backend = ticket.entry, self.backend
+        ticket.backend, ticket.started, ticket.left = backend.name, now, False
+        ticket.index = self.slots.take(entry.prefix, out_of_turn=out_of_turn)
+        ticket.model = backend.targets[entry.target]
+        self.runs[ticket.level].add(ticket)
+        self.count += 1
+        self.vacant -= 1
+        self.share += 1 / backend.weight
         if self.residency is not None:
-            self.residency.started(now, model)
-        return run
+            self.residency.started(now, ticket.model)
 
     def passes_over(self, level: int) -> None:
         """The next start is ``level``'s."""
         self.passed = [count + 1 for count in self.passed]
         self.passed[level] = 0
 
-    def end(self, now: float, run: Run) -> None:
-        del self.runs[run.waiting.entry.id]
-        self.slots.release(run.slot)
+    def end(self, now: float, ticket: Ticket) -> None:
+        self.runs[ticket.level].remove(ticket)
+        self.count -= 1
+        self.vacant += self.backend.available
+        self.slots.release(ticket.index)
         if self.residency is not None:
-            self.residency.ended(now, run.model)
+            self.residency.ended(now, ticket.model)
 
     def has(self, target: str) -> bool:
         """Whether an entry for ``target`` can start here without another model's being loaded."""
         return self.residency is None or self.residency.has(self.backend.targets[target])
+
+    def _become(self, backend: Backend) -> None:
+        self.backend = backend
+        self.vacant = backend.slots - self.count if backend.available else 0
 
     def _follow_models(self, now: float) -> None:
         resident, capacity = self.backend.resident, self.backend.capacity
@@ -126,33 +130,30 @@ class Lane:
             self.residency = None
             return
         if self.residency is None:
-            self.residency = Residency(run.model for run in self.runs.values())
+            self.residency = Residency(run.model for runs in self.runs for run in runs)
         self.residency.update(now, resident, capacity)
 
 
 class Lanes:
-    """All backends, by what they serve."""
+    """All backends, by name (``named``) and by what they serve."""
 
     def __init__(self) -> None:
-        self._lanes: dict[str, Lane] = {}
+        self.named: dict[str, Lane] = {}
         self._serving: dict[str, list[Lane]] = {}  # target → lanes that are available
         self._slots: dict[str, int] = {}
         self._rivals: dict[str, dict[str, float]] = {}
 
     def __iter__(self) -> Iterator[Lane]:
-        return iter(self._lanes.values())
+        return iter(self.named.values())
 
     def update(self, now: float, backends: Collection[Backend]) -> None:
         """The backends there are from now on; what runs on others goes on running."""
         declared = {backend.name: backend for backend in backends}
-        for name in [name for name in self._lanes if name not in declared]:
+        for name in [name for name in self.named if name not in declared]:
             self._retire(name)
         for backend in declared.values():
             self._admit(now, backend)
         self._index()
-
-    def get(self, name: str) -> Lane | None:
-        return self._lanes.get(name)
 
     def serving(self, target: str) -> Collection[Lane]:
         return self._serving.get(target, ())
@@ -168,12 +169,11 @@ class Lanes:
     def best(self, target: str, prefix: str) -> Lane | None:
         """Where an entry can start now. The least busy for its weight; of equals, one that ran
         ``prefix`` last, then the one that has had least of its share of starts."""
-        free = [lane for lane in self._serving.get(target, ()) if lane.free and lane.has(target)]
-        if len(free) < 2:
-            return free[0] if free else None
-        return min(
-            free, key=lambda lane: (lane.busyness, not lane.slots.is_warm(prefix), *lane.rank)
-        )
+        best: Lane | None = None
+        for lane in self._serving.get(target, ()):
+            if lane.takes(target) and (best is None or _rank(lane, prefix) < _rank(best, prefix)):
+                best = lane
+        return best
 
     def collecting(self) -> list[Lane]:
         """Those where it matters which models are loaded, so that a slot may be free though
@@ -185,15 +185,18 @@ class Lanes:
         dues = (lane.residency.due for lane in self if lane.residency and lane.free)
         return min((due for due in dues if due is not None), default=inf)
 
-    def least_running(self, target: str, level: int) -> float | None:
-        """The least account of those of ``level`` that run where ``target`` is served."""
-        tags = [
-            run.waiting.account.tag
-            for lane in self._serving.get(target, ())
-            for run in lane.runs.values()
-            if run.waiting.level == level
-        ]
-        return min(tags, default=None)
+    def least_running(self, target: str, level: int, above: float) -> float | None:
+        """The least tag of those of ``level`` that run where ``target`` is served; None where that
+        is not ``above`` this."""
+        least: float | None = None
+        for lane in self._serving.get(target, ()):
+            for run in lane.runs[level]:
+                tag = run.account.tag
+                if tag <= above:
+                    return None
+                if least is None or tag < least:
+                    least = tag
+        return least
 
     def rivals(self, target: str) -> Mapping[str, float]:
         """The targets that are served by backends of ``target``, itself among them, and of the
@@ -208,20 +211,15 @@ class Lanes:
         others = (other for other in self.serving(target) if other is not lane)
         return sum(other.backend.slots for other in others if other.has(target))
 
-    def end(self, now: float, run: Run) -> Lane | None:
-        """An entry has ended; its backend if it is still in use."""
-        lane = run.lane
-        lane.end(now, run)
-        if not lane.retired:
-            return lane
-        if not lane.runs:
-            del self._lanes[lane.backend.name]
-        return None
+    def drop_idle(self, retired: Lane) -> None:
+        """Forgets a retired backend once nothing runs there any more."""
+        if not retired.count:
+            del self.named[retired.backend.name]
 
     def _admit(self, now: float, backend: Backend) -> None:
-        lane = self._lanes.get(backend.name)
+        lane = self.named.get(backend.name)
         if lane is None:
-            lane = self._lanes[backend.name] = Lane(now, backend)
+            lane = self.named[backend.name] = Lane(now, backend)
             returned = True
         else:
             returned = backend.available and not lane.backend.available
@@ -235,10 +233,9 @@ class Lanes:
         return min(shares, default=0.0)
 
     def _retire(self, name: str) -> None:
-        lane = self._lanes[name]
+        lane = self.named[name]
         lane.retire()
-        if not lane.runs:
-            del self._lanes[name]
+        self.drop_idle(lane)
 
     def _index(self) -> None:
         self._serving, self._rivals = {}, {}
@@ -258,3 +255,7 @@ class Lanes:
                     share = lane.backend.slots / max(self._slots[other], 1)
                     common[other] = common.get(other, 0.0) + share
         return common
+
+
+def _rank(lane: Lane, prefix: str) -> tuple[float, bool, float, str]:
+    return lane.busyness, not lane.slots.is_warm(prefix), lane.share, lane.backend.name

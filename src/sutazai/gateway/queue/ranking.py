@@ -26,7 +26,7 @@ from sutazai.gateway.queue.lanes import Lane, Lanes
 from sutazai.gateway.queue.rates import Rates
 from sutazai.gateway.queue.residency import LOAD_WORTH, Demand, Residency
 from sutazai.gateway.queue.room import Room, first_in_turn
-from sutazai.gateway.queue.waiting import AGED_AFTER, Line, Waiting
+from sutazai.gateway.queue.waiting import AGED_AFTER, Line, Ticket
 
 AGED_EVERY = 4
 """One start in so many, on each backend, goes to those who have aged at lower priorities."""
@@ -50,7 +50,7 @@ class Ranking:
         self._rates = rates
         self.paused = False
 
-    def next(self, now: float, lane: Lane) -> tuple[Waiting, bool] | None:
+    def next(self, now: float, lane: Lane) -> tuple[Ticket, bool] | None:
         """Who starts on ``lane``, and whether that is out of turn; None where nobody may."""
         lines = self._lines(lane)
         if lane.residency is not None:
@@ -81,8 +81,8 @@ class Ranking:
         ]
 
     def _out_of_turn(
-        self, now: float, lane: Lane, lines: Sequence[Line], head: Waiting
-    ) -> Waiting | None:
+        self, now: float, lane: Lane, lines: Sequence[Line], head: Ticket
+    ) -> Ticket | None:
         """Who may go before ``head`` because a free slot of ``lane`` remembers its prefix."""
         if lane.slots.is_warm(head.entry.prefix):
             return None
@@ -97,7 +97,7 @@ class Ranking:
                         return waiting
         return None
 
-    def _bound(self, now: float, head: Waiting) -> float:
+    def _bound(self, now: float, head: Ticket) -> float:
         """The largest tag that may go before ``head``."""
         mean = head.entry.cost if self._rates.cost is None else self._rates.cost
         weight = self._turns[head.level].weight(now)

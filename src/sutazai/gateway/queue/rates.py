@@ -20,9 +20,12 @@ class Rates:
 
     def ended(self, target: str, slot: float, cost: float) -> None:
         """An entry held its slot for so long, and was charged so much for it."""
-        self.slot = _moved(self.slot, slot)
-        self.cost = _moved(self.cost, cost)
-        self._targets[target] = _moved(self._targets.get(target), slot)
+        # A mean that begins is its first entry's.
+        slots, costs = self.slot, self.cost
+        self.slot = slot if slots is None else slots + (slot - slots) * SHARE
+        self.cost = cost if costs is None else costs + (cost - costs) * SHARE
+        mean = self._targets.get(target, slot)
+        self._targets[target] = mean + (slot - mean) * SHARE
 
     def of(self, target: str) -> float | None:
         """Seconds of a slot that an entry for ``target`` takes; of any entry, where none for
@@ -36,7 +39,3 @@ class Rates:
     def keep(self, targets: Collection[str]) -> None:
         """Forgets all but ``targets``."""
         self._targets = {name: mean for name, mean in self._targets.items() if name in targets}
-
-
-def _moved(mean: float | None, latest: float) -> float:
-    return latest if mean is None else mean + (latest - mean) * SHARE

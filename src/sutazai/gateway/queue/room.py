@@ -7,7 +7,7 @@ from collections.abc import Container, Iterable
 from sutazai.fleet.serving import Overflow
 from sutazai.gateway.queue.crowds import Crowd
 from sutazai.gateway.queue.entries import LEVELS, Entry, Limits
-from sutazai.gateway.queue.waiting import Deadlines, Line, Waiting, Want
+from sutazai.gateway.queue.waiting import Deadlines, Line, Ticket, Want
 
 
 class Room:
@@ -15,7 +15,7 @@ class Room:
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        self.entries: dict[str, Waiting] = {}
+        self.entries: dict[str, Ticket] = {}
         self.lines: dict[Want, Line] = {}  # only of wants for which something waits
         self.crowds = tuple(Crowd() for _ in LEVELS)
         self._deadlines = Deadlines()
@@ -28,29 +28,31 @@ class Room:
         """Bytes that wait."""
         return sum(crowd.size for crowd in self.crowds)
 
-    def add(self, waiting: Waiting, unserved: float | None, *, front: bool = False) -> None:
+    def add(
+        self, waiting: Ticket, want: Want, unserved: float | None, *, front: bool = False
+    ) -> None:
         """Lets an entry in; ``unserved`` is since when nothing serves it."""
-        entry, want = waiting.entry, waiting.want
-        line = self.lines.get(want)
+        entry, line = waiting.entry, self.lines.get(want)
         if line is None:
             line = self.lines[want] = Line(want, unserved)
+        waiting.line = line
         self.entries[entry.id] = waiting
         line.levels[waiting.level].push(waiting, front=front)
         self.crowds[waiting.level].add(waiting, front=front)
         self._deadlines.add(entry)
 
-    def remove(self, key: str) -> Waiting:
+    def remove(self, key: str) -> Ticket:
         """Lets an entry out; it must be there."""
         waiting = self.entries.pop(key)
-        line = self.lines[waiting.want]
+        line = waiting.line
         line.levels[waiting.level].remove(waiting)
         if not line:
-            del self.lines[waiting.want]
+            del self.lines[line.want]
         self.crowds[waiting.level].remove(waiting)
         self._deadlines.tidy(self.entries)
         return waiting
 
-    def least(self, level: int, targets: Container[str]) -> Waiting | None:
+    def least(self, level: int, targets: Container[str]) -> Ticket | None:
         """Whose turn it is at ``level`` among all that wait for ``targets``."""
         lines = (line for line in self.lines.values() if line.want.target in targets)
         return first_in_turn(lines, level)
@@ -62,7 +64,7 @@ class Room:
         first = self._deadlines.first(self.entries)
         return None if first is None else first[0]
 
-    def remove_expired(self, now: float) -> list[Waiting]:
+    def remove_expired(self, now: float) -> list[Ticket]:
         """Lets those out whose deadline has come."""
         expired = []
         while (first := self._deadlines.first(self.entries)) and first[0] <= now:
@@ -75,7 +77,7 @@ class Room:
         limits = self.limits
         return len(self.entries) < limits.entries and self.size + entry.size <= limits.bytes
 
-    def make_way(self, newcomer: Waiting) -> list[Waiting] | None:
+    def make_way(self, newcomer: Ticket) -> list[Ticket] | None:
         """Lets those out who make way for ``newcomer``; None where it has to go itself.
 
         That is, the newest of the lowest priority below its own, of the client that has most of
@@ -104,7 +106,7 @@ class Room:
             and self.size - size + entry.size <= self.limits.bytes
         )
 
-    def _level_out(self, newcomer: Waiting) -> list[Waiting] | None:
+    def _level_out(self, newcomer: Ticket) -> list[Ticket] | None:
         crowd, limits = self.crowds[newcomer.level], self.limits
         largest = crowd.largest()
         if largest is None or largest.waiting <= newcomer.account.waiting + 1:
@@ -114,15 +116,15 @@ class Room:
             return None
         return [self._remove_newest(crowd)]
 
-    def _remove_newest(self, crowd: Crowd) -> Waiting:
+    def _remove_newest(self, crowd: Crowd) -> Ticket:
         largest = crowd.largest()
         assert largest is not None  # noqa: S101 (for the type checker; the crowd is not empty)
         return self.remove(crowd.newest(largest).entry.id)
 
 
-def first_in_turn(lines: Iterable[Line], level: int) -> Waiting | None:
+def first_in_turn(lines: Iterable[Line], level: int) -> Ticket | None:
     """Whose turn it is at ``level`` among all ``lines``."""
-    found: Waiting | None = None
+    found: Ticket | None = None
     for line in lines:
         head = line.levels[level].head()
         if head is not None and (found is None or _turn(head) < _turn(found)):
@@ -130,5 +132,5 @@ def first_in_turn(lines: Iterable[Line], level: int) -> Waiting | None:
     return found
 
 
-def _turn(waiting: Waiting) -> tuple[float, int]:
+def _turn(waiting: Ticket) -> tuple[float, int]:
     return waiting.account.tag, waiting.account.order

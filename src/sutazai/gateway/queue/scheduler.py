@@ -41,14 +41,12 @@ from sutazai.gateway.queue.entries import (
 )
 from sutazai.gateway.queue.estimates import Estimates
 from sutazai.gateway.queue.fairness import Turns
-from sutazai.gateway.queue.lanes import Backend, Lane, Lanes, Run
+from sutazai.gateway.queue.lanes import Backend, Lane, Lanes
 from sutazai.gateway.queue.outages import OUTAGE_GRACE, Outages
 from sutazai.gateway.queue.ranking import Ranking
 from sutazai.gateway.queue.rates import Rates
 from sutazai.gateway.queue.room import Room
-from sutazai.gateway.queue.waiting import Waiting, Want
-
-_NOBODY: frozenset[str] = frozenset()
+from sutazai.gateway.queue.waiting import Ticket, Want
 
 
 class Scheduler:
@@ -61,7 +59,7 @@ class Scheduler:
     def __init__(self, limits: Limits | None = None) -> None:
         self._room = Room(limits or Limits())
         self._lanes = Lanes()
-        self._running: dict[str, Run] = {}
+        self._running: dict[str, Ticket] = {}
         self._turns = tuple(Turns() for _ in LEVELS)
         self._outages = Outages()
         self._rates = Rates()
@@ -86,18 +84,42 @@ class Scheduler:
 
     def submit(self, now: float, entry: Entry) -> list[Decision]:
         """A new entry: started, rejected, or left waiting (no decision on it yet)."""
+        ticket = Ticket(entry)
+        return [_told(ticket)] if self.start(now, ticket) else self.enqueue(now, ticket)
+
+    def start(self, now: float, ticket: Ticket) -> bool:
+        """Whether a new entry has a slot at once; what has none is to be enqueued."""
+        entry = ticket.entry
         if entry.id in self._room.entries or entry.id in self._running:
             raise ValueError(f"entry {entry.id} is here already")
         level = LEVEL_OF[entry.priority]
-        account = self._turns[level].account(entry.client)
-        want = Want(entry.target, entry.agent, _NOBODY)
-        waiting = Waiting(entry, want, now, level, account)
-        self._join(waiting)
-        if not (entry.agent and self._ranking.paused):
-            lane = self._lanes.best(entry.target, entry.prefix)
-            if lane is not None:
-                return [self._start(now, waiting, lane)]
-        return self._enqueue(now, waiting)
+        ticket.arrived, ticket.level = now, level
+        ticket.account = self._turns[level].account(entry.client)
+        self._catch_up(ticket)
+        if entry.agent and self._ranking.paused:
+            return False
+        lane = self._lanes.best(entry.target, entry.prefix)
+        if lane is None:
+            return False
+        self._run(now, ticket, lane)
+        return True
+
+    def enqueue(self, now: float, ticket: Ticket) -> list[Decision]:
+        """Lets a newcomer wait that found no slot, or refuses it."""
+        entry = ticket.entry
+        self._turns[ticket.level].join(ticket.account)
+        want = Want(entry.target, entry.agent, ticket.without)
+        if not self._outages.holds(now, want):
+            return [Reject(entry.id, Why.NO_BACKEND)]
+        late = self._estimates.too_late(now, ticket)
+        if late is not None:
+            return [Reject(entry.id, Why.TOO_LATE, late)]
+        shed = [] if self._room.fits(entry) else self._room.make_way(ticket)
+        if shed is None:
+            return [Reject(entry.id, Why.QUEUE_FULL, self._estimates.newcomers(now, ticket))]
+        self._room.add(ticket, want, self._outages.since(now, want))
+        decisions: list[Decision] = [Reject(each.entry.id, Why.SHED) for each in shed]
+        return decisions + self._fill(now, self._lanes.collecting())
 
     def finish(self, now: float, key: str, cost: float | None = None) -> list[Decision]:
         """A running entry ended, well or not; its slot is free.
@@ -106,11 +128,12 @@ class Scheduler:
             key: the entry's id.
             cost: seconds of service that its client is charged; without it, those on the slot.
         """
-        run = self._running[key]
-        seconds = now - run.started
+        ticket = self._running[key]
+        seconds = now - ticket.started
         cost = seconds if cost is None else cost
-        self._rates.ended(run.waiting.entry.target, seconds, cost)
-        return self._fill(now, self._release(now, run, cost))
+        self._rates.ended(ticket.entry.target, seconds, cost)
+        freed = self._release(now, ticket, cost)
+        return self._fill(now, freed) if self._room.entries else []
 
     def cancel(self, now: float, key: str, *, linger: bool = False) -> list[Decision]:
         """An entry's client left, in any state. One that has ended already is no error.
@@ -147,18 +170,19 @@ class Scheduler:
             without: backends that it must not start on (any more), with another target only these;
                 rejected at once where no other one is declared to serve it.
         """
-        run = self._running[key]
-        freed = self._release(now, run, 0.0)
-        before = run.waiting
-        entry, failed = before.entry, before.want.without
-        if target is not None:
-            entry, failed = entry._replace(target=target), _NOBODY
-        want = Want(entry.target, entry.agent, failed.union(without))
-        waiting = Waiting(entry, want, before.arrived, before.level, before.account)
+        ticket = self._running[key]
+        freed = self._release(now, ticket, 0.0)
+        ticket.backend = ""
+        if target is None:
+            ticket.without = ticket.without.union(without)
+        else:
+            ticket.entry, ticket.without = ticket.entry._replace(target=target), frozenset(without)
+        want = Want(ticket.entry.target, ticket.entry.agent, ticket.without)
         if not self._outages.holds(now, want):
             return [Reject(key, Why.NO_BACKEND), *self._fill(now, freed)]
-        self._join(waiting)
-        self._room.add(waiting, self._outages.since(now, want), front=True)
+        self._catch_up(ticket)
+        self._turns[ticket.level].join(ticket.account)
+        self._room.add(ticket, want, self._outages.since(now, want), front=True)
         return self._fill(now, self._lanes)
 
     # what else changes
@@ -220,8 +244,8 @@ class Scheduler:
 
     def load(self, backend: str) -> tuple[int, int]:
         """Entries that run on a backend, and those that wait and could start there."""
-        lane = self._lanes.get(backend)
-        return (0, 0) if lane is None else (len(lane.runs), self._ranking.waiting(lane))
+        lane = self._lanes.named.get(backend)
+        return (0, 0) if lane is None else (lane.count, self._ranking.waiting(lane))
 
     def queue(self, now: float, most: int) -> list[Row]:
         """The next ``most`` waiting entries, in the order in which they are likely to start."""
@@ -231,8 +255,8 @@ class Scheduler:
         oldest, counts = self._room.oldest_arrival(), [crowd.count for crowd in self._room.crowds]
         return Snapshot(
             waiting=dict(zip(LEVELS, counts, strict=True)),
-            running={lane.backend.name: len(lane.runs) for lane in self._lanes},
-            leaving=sum(run.left for run in self._running.values()),
+            running={lane.backend.name: lane.count for lane in self._lanes},
+            leaving=sum(ticket.left for ticket in self._running.values()),
             size=self._room.size,
             oldest_wait=0.0 if oldest is None else now - oldest,
             paused=self._ranking.paused,
@@ -240,29 +264,16 @@ class Scheduler:
 
     # waiting
 
-    def _join(self, waiting: Waiting) -> None:
+    def _catch_up(self, ticket: Ticket) -> None:
         """Lifts a client that waits for nothing to the least of its rivals."""
-        if waiting.account.waiting:
+        account, target, level = ticket.account, ticket.entry.target, ticket.level
+        if account.waiting:
             return
-        target, level = waiting.entry.target, waiting.level
-        rival = self._room.least(level, self._lanes.rivals(target)) if self._room else None
-        least = self._lanes.least_running(target, level) if rival is None else rival.account.tag
-        self._turns[level].join(waiting.account, least)
-
-    def _enqueue(self, now: float, waiting: Waiting) -> list[Decision]:
-        """Lets a newcomer wait, or refuses it."""
-        entry = waiting.entry
-        if not self._outages.holds(now, waiting.want):
-            return [Reject(entry.id, Why.NO_BACKEND)]
-        late = self._estimates.too_late(now, waiting)
-        if late is not None:
-            return [Reject(entry.id, Why.TOO_LATE, late)]
-        shed = [] if self._room.fits(entry) else self._room.make_way(waiting)
-        if shed is None:
-            return [Reject(entry.id, Why.QUEUE_FULL, self._estimates.newcomers(now, waiting))]
-        self._room.add(waiting, self._outages.since(now, waiting.want))
-        decisions: list[Decision] = [Reject(each.entry.id, Why.SHED) for each in shed]
-        return decisions + self._fill(now, self._lanes.collecting())
+        room, lanes = self._room, self._lanes
+        rival = room.least(level, lanes.rivals(target)) if room.entries else None
+        least = rival.account.tag if rival else lanes.least_running(target, level, account.tag)
+        if least is not None:
+            self._turns[level].lift(account, least)
 
     def _hold(self, now: float, *, paused: bool) -> list[Decision]:
         self._ranking.paused = self._estimates.paused = paused
@@ -271,37 +282,44 @@ class Scheduler:
 
     # running
 
-    def _start(
-        self, now: float, waiting: Waiting, lane: Lane, *, out_of_turn: bool = False
-    ) -> Start:
-        entry, account = waiting.entry, waiting.account
-        run = self._running[entry.id] = lane.start(now, waiting, out_of_turn=out_of_turn)
+    def _run(self, now: float, ticket: Ticket, lane: Lane, *, out_of_turn: bool = False) -> None:
+        entry, account = ticket.entry, ticket.account
+        lane.start(now, ticket, out_of_turn=out_of_turn)
+        self._running[entry.id] = ticket
         account.running += 1
-        self._turns[waiting.level].charge(now, account, entry.cost)
-        return Start(entry.id, lane.backend.name, run.slot)
+        self._turns[ticket.level].charge(now, account, entry.cost)
 
-    def _release(self, now: float, run: Run, cost: float) -> Iterable[Lane]:
+    def _release(self, now: float, ticket: Ticket, cost: float) -> Iterable[Lane]:
         """Takes a running entry off its backend; the backend, if it is still in use."""
-        waiting = run.waiting
-        account, entry = waiting.account, waiting.entry
+        account, entry = ticket.account, ticket.entry
         del self._running[entry.id]
         account.running -= 1
-        turns = self._turns[waiting.level]
-        turns.settle(account, charged=entry.cost, at=run.started, cost=cost)
-        lane = self._lanes.end(now, run)
-        return () if lane is None else (lane,)
+        turns = self._turns[ticket.level]
+        turns.settle(account, charged=entry.cost, at=ticket.started, cost=cost)
+        lane = self._lanes.named[ticket.backend]
+        lane.end(now, ticket)
+        if lane.retired:
+            self._lanes.drop_idle(lane)
+            return ()
+        return (lane,)
 
     def _fill(self, now: float, lanes: Iterable[Lane]) -> list[Decision]:
         """Starts whatever fits on ``lanes``, the least busy first each time."""
         decisions: list[Decision] = []
-        free = [lane for lane in lanes if lane.free] if self._room else []
-        while free and self._room:
+        waiting = self._room.entries
+        free = [lane for lane in lanes if lane.free] if waiting else []
+        while free and waiting:
             lane = free[0] if len(free) == 1 else min(free, key=lambda lane: lane.rank)
             chosen = self._ranking.next(now, lane)
             if chosen is not None:
-                waiting, out_of_turn = chosen
-                self._room.remove(waiting.entry.id)
-                decisions.append(self._start(now, waiting, lane, out_of_turn=out_of_turn))
+                ticket, out_of_turn = chosen
+                self._room.remove(ticket.entry.id)
+                self._run(now, ticket, lane, out_of_turn=out_of_turn)
+                decisions.append(_told(ticket))
             if chosen is None or not lane.free:
                 free.remove(lane)
         return decisions
+
+
+def _told(ticket: Ticket) -> Start:
+    return Start(ticket.entry.id, ticket.backend, ticket.index)

@@ -26,7 +26,9 @@ class Slots:
     def resize(self, count: int) -> None:
         """There are so many from now on; those above it that are in use are so until released."""
         for index in [index for index in self._free if index >= count]:
-            self._take_free(index)
+            del self._free[index]
+            self._cool(index)
+            self._drop(index)
         in_use = [index for index in self._prefixes if index not in self._free]
         for index in range(self._count, count):
             if index not in in_use:
@@ -38,21 +40,34 @@ class Slots:
         """A free slot for a request with ``prefix``: the one that remembers it, else the one that
         was used least recently. There must be a free one."""
         alike = self._warm.get(prefix)
-        index = next(iter(self._free)) if alike is None else next(reversed(alike))
-        self._take_free(index)
-        self._prefixes[index] = prefix
-        self._streaks[index] = self._streaks.get(index, 0) + 1 if out_of_turn else 0
+        if alike is None:
+            index, _ = self._free.popitem(last=False)
+            self._cool(index)
+            self._prefixes[index] = prefix
+        else:
+            index, _ = alike.popitem()
+            del self._free[index]
+            if not alike:
+                del self._warm[prefix]
+        if out_of_turn:
+            self._streaks[index] = self._streaks.get(index, 0) + 1
+        elif self._streaks:
+            self._streaks.pop(index, None)
         return index
 
     def release(self, index: int) -> None:
         if index >= self._count:
-            del self._prefixes[index]
-            self._streaks.pop(index, None)
+            self._drop(index)
             return
         self._free[index] = None
         prefix = self._prefixes[index]
-        if prefix:
-            self._warm.setdefault(prefix, {})[index] = None
+        if not prefix:
+            return
+        alike = self._warm.get(prefix)
+        if alike is None:
+            self._warm[prefix] = {index: None}
+        else:
+            alike[index] = None
 
     def is_warm(self, prefix: str) -> bool:
         """Whether a free slot remembers ``prefix``."""
@@ -68,12 +83,17 @@ class Slots:
         self._warm.clear()
         self._prefixes = dict.fromkeys(self._prefixes, "")
 
-    def _take_free(self, index: int) -> None:
-        del self._free[index]
-        prefix = self._prefixes.pop(index)
+    def _cool(self, index: int) -> None:
+        """It is not free any more, so it is not there for what it remembers."""
+        prefix = self._prefixes[index]
         if not prefix:
             return
         alike = self._warm[prefix]
         del alike[index]
         if not alike:
             del self._warm[prefix]
+
+    def _drop(self, index: int) -> None:
+        """There is no such slot any more."""
+        del self._prefixes[index]
+        self._streaks.pop(index, None)

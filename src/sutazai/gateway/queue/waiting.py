@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from heapq import heapify, heappop, heappush, heapreplace
 from typing import NamedTuple
 
@@ -16,6 +15,8 @@ from sutazai.gateway.queue.fairness import Account
 
 AGED_AFTER = 30.0
 """Seconds of waiting from which an entry counts as aged."""
+
+_NOBODY: frozenset[str] = frozenset()
 
 
 class Want(NamedTuple):
@@ -29,17 +30,35 @@ class Want(NamedTuple):
     without: frozenset[str]
 
 
-@dataclass(slots=True, eq=False)
-class Waiting:
-    """An entry in the queue. ``arrived`` is the time of its submission; ``number`` is its rank in
-    the order of its client's entries, its first one having the least."""
+class Ticket:
+    """An entry from its submission to its end, whether it waits or runs.
 
-    entry: Entry
-    want: Want
-    arrived: float
-    level: int
+    Always: the time at which it ``arrived``; what must not serve it (``without``).
+    While it waits: the ``line`` that it stands in; its ``number`` in the order of its client's
+    entries, its first one having the least.
+    While it runs: its ``backend`` (else empty), the ``index`` of its slot there, its ``model``,
+    since when (``started``), and whether its client has ``left``.
+    """
+
+    __slots__ = (
+        "account", "arrived", "backend", "entry", "index", "left", "level", "line", "model",
+        "number", "started", "without",
+    )  # fmt: skip
+
     account: Account
-    number: int = 0
+    arrived: float
+    index: int
+    left: bool
+    level: int
+    line: Line
+    model: str
+    number: int
+    started: float
+
+    def __init__(self, entry: Entry) -> None:
+        self.entry = entry
+        self.without = _NOBODY
+        self.backend = ""
 
 
 class FairQueue:
@@ -49,19 +68,19 @@ class FairQueue:
 
     def __init__(self) -> None:
         self.cost = 0.0
-        self._by_age: OrderedDict[str, Waiting] = OrderedDict()
-        self._items: dict[Account, OrderedDict[str, Waiting]] = {}
+        self._by_age: OrderedDict[str, Ticket] = OrderedDict()
+        self._items: dict[Account, OrderedDict[str, Ticket]] = {}
         # (tag, order, account) as they were when listed. An account whose tag has grown since is
         # corrected when it surfaces; one whose tag fell is listed anew at once, and `_listed` tells
         # which of its listings counts.
         self._heap: list[tuple[float, int, Account]] = []
         self._listed: dict[Account, int] = {}
-        self._prefixes: dict[str, OrderedDict[str, Waiting]] = {}
+        self._prefixes: dict[str, OrderedDict[str, Ticket]] = {}
 
     def __len__(self) -> int:
         return len(self._by_age)
 
-    def push(self, waiting: Waiting, *, front: bool = False) -> None:
+    def push(self, waiting: Ticket, *, front: bool = False) -> None:
         """Adds an entry; at the ``front`` where it was here before and comes back."""
         account, entry = waiting.account, waiting.entry
         items = self._items.get(account)
@@ -77,7 +96,7 @@ class FairQueue:
             self._prefixes.setdefault(entry.prefix, OrderedDict())[entry.id] = waiting
         self.cost += entry.cost
 
-    def remove(self, waiting: Waiting) -> None:
+    def remove(self, waiting: Ticket) -> None:
         """Takes the entry out; it must be there."""
         account, entry = waiting.account, waiting.entry
         items = self._items[account]
@@ -92,7 +111,7 @@ class FairQueue:
                 del self._prefixes[entry.prefix]
         self.cost = self.cost - entry.cost if self._by_age else 0.0
 
-    def head(self) -> Waiting | None:
+    def head(self) -> Ticket | None:
         """Whose turn it is, None when nothing waits here."""
         heap, listed = self._heap, self._listed
         while heap:
@@ -106,14 +125,14 @@ class FairQueue:
                 return next(iter(self._items[account].values()))
         return None
 
-    def oldest(self) -> Waiting | None:
+    def oldest(self) -> Ticket | None:
         """Who waits longest, None when nothing waits here."""
         return next(iter(self._by_age.values()), None)
 
     def ids(self) -> tuple[str, ...]:
         return tuple(self._by_age)
 
-    def alike(self, prefix: str) -> Iterable[Waiting]:
+    def alike(self, prefix: str) -> Iterable[Ticket]:
         """Those that begin with ``prefix``, first come first."""
         found = self._prefixes.get(prefix)
         return () if found is None else found.values()
@@ -169,7 +188,7 @@ class Deadlines:
     def add(self, entry: Entry) -> None:
         heappush(self._heap, (entry.deadline, entry.id))
 
-    def first(self, waiting: dict[str, Waiting]) -> tuple[float, str] | None:
+    def first(self, waiting: dict[str, Ticket]) -> tuple[float, str] | None:
         """The earliest deadline among ``waiting`` with its entry's id."""
         while self._heap:
             deadline, key = self._heap[0]
@@ -179,7 +198,7 @@ class Deadlines:
             heappop(self._heap)
         return None
 
-    def tidy(self, waiting: dict[str, Waiting]) -> None:
+    def tidy(self, waiting: dict[str, Ticket]) -> None:
         """Drops what no longer waits, once that is more than what does."""
         if len(self._heap) > 2 * len(waiting) + 64:
             self._heap = [(each.entry.deadline, each.entry.id) for each in waiting.values()]
