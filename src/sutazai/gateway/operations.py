@@ -119,7 +119,7 @@ class Operations:
     async def get_calls(self, request: Request) -> Response:
         """The record of calls, searched."""
         found = await self._store.search(_query(request.query))
-        return json_response([{**each.call._asdict(), "number": each.number} for each in found])
+        return json_response([{**each.call.as_dict(), "number": each.number} for each in found])
 
     async def get_dead(self, request: Request) -> Response:
         """Calls that the queue refused, the newest first."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from sutazai.fleet.serving import Record
 from sutazai.gateway.records.call import CallRecord
 from sutazai.gateway.records.letter import DeadLetter
@@ -42,7 +44,7 @@ _CALL = CallRecord(
 
 
 def call(**other: Any) -> CallRecord:
-    return _CALL._replace(**other)
+    return replace(_CALL, **other)
 
 
 def letter(**other: Any) -> DeadLetter:

@@ -36,8 +36,10 @@ def test_bytes_are_bounded_too_and_one_large_item_is_held() -> None:
     for item in ("a", "b", "c"):
         backlog.put(item, 40)
     assert backlog.dropped == 1
+    assert backlog.size == 80
     backlog.put("large", 1_000)
     assert backlog.dropped == 3
+    assert backlog.size == 1_000
 
     assert backlog.take(10, MANY) == ["large"]
     backlog.put("small", 1)

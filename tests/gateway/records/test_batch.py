@@ -15,7 +15,7 @@ def shout(text: Text) -> str | None:
 def test_files_with_other_fields_have_another_version() -> None:
     """Whoever changes the fields of a record: a file of the same version must have these."""
     assert VERSION == 2
-    assert CallRecord._fields == (
+    assert CallRecord.__struct_fields__ == (
         *("id", "at", "caller", "agent", "task", "run", "priority", "tier", "version", "model"),
         *("backend", "dialect", "form", "stream", "outcome", "status", "error", "prompt_tokens"),
         *("completion_tokens", "cached_tokens", "queued", "first_token", "total", "bytes_in"),

@@ -30,6 +30,15 @@ async def test_a_letter_is_kept_whole_and_listed_without_its_body(store: Store) 
     assert (listed.id, listed.task, listed.body, listed.size) == ("call-5", "task-1", b"", 8)
 
 
+async def test_a_letter_is_seen_right_after_it_came(store: Store) -> None:
+    store.letters.add(letter(id="one"))
+    assert (await store.letters.get("one")).id == "one"
+    store.letters.add(letter(id="two"))
+    assert await store.letters.count() == 2
+    store.letters.add(letter(id="three"))
+    assert [kept.id for kept in await store.letters.list()] == ["three", "two", "one"]
+
+
 async def test_secrets_in_it_are_removed_and_that_is_said(store: Store, path: Path) -> None:
     body = json.dumps({"model": "m", "prompt": "use password=hunter22"}).encode()
     store.letters.add(letter(body=body, reason={"message": "no password=hunter22"}))

@@ -37,6 +37,15 @@ async def test_a_call_is_found_as_it_was_told(store: Store) -> None:
     assert found.call.stream is True and found.call.agent is True
 
 
+async def test_a_search_sees_what_was_just_told(store: Store) -> None:
+    for number in range(600):
+        store.observe(call(id=str(number), at=NOW + number))
+
+        if number % 100 == 0:
+            assert await ids(store, limit=1) == [str(number)]
+    assert len(await ids(store, limit=1_000)) == 600
+
+
 async def test_before_anything_was_written_nothing_is_found(path: Path) -> None:
     assert await Store(path, keeping()).search(Query()) == ()
     assert await Store(path, keeping()).letters.list() == ()

@@ -21,17 +21,20 @@ async def flood(store: Store) -> None:
         store.observe(call(id=f"call-{number}", answer="x" * 500))
         store.letters.add(letter(id=f"call-{number}"))
         if number % 100 == 0:
+            await store.letters.count()  # which has it all written
             print(number, flush=True)
-            await asyncio.sleep(0.01)
 
 
 async def fill(store: Store, size: int) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+    store.observe(call(id="call-first"))
+    await settle(store)
     for number in range(3_000):
         store.observe(call(id=f"call-{number}", answer="x" * 500))
         if number % 1_000 == 999:
             await settle(store)
     print(store.dropped, flush=True)
+    print(len(await store.search(Query(id="call-first"))), flush=True)
     sys.stdin.readline()
     resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
     store.observe(call(id="call-last"))

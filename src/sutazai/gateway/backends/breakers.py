@@ -107,6 +107,8 @@ class Breakers:
 
     def succeeded(self, backend: str, model: str, now: float) -> None:
         """A call has been answered."""
+        if not self._circuits:  # as nearly always
+            return
         circuit = self._circuits.get((backend, model))
         if circuit is None or circuit.condition is not Condition.CLOSED:
             return

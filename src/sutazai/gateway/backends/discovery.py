@@ -81,11 +81,14 @@ class Watch:
 
     # what others tell it
 
-    def answer(self, model: str) -> None:
-        """``model`` has answered a call: the backend is there, whatever its list says."""
+    def answer(self, model: str) -> bool:
+        """``model`` has answered a call: the backend is there, whatever its list says. Whether it
+        was loaded before, as far as is known."""
         self._last_answer = self.answered[model] = self._clock()
-        if not self.state.is_resident(model):
+        was_loaded = self.state.is_resident(model)
+        if not was_loaded:
             self.see_loaded()
+        return was_loaded
 
     def answer_check(self) -> None:
         """It has answered a check of ours."""

@@ -10,12 +10,10 @@ from sutazai.gateway.callers.budgets import Hold
 from sutazai.gateway.callers.keys import Caller
 from sutazai.gateway.callers.tasks import ServedCall
 from sutazai.gateway.calls.ask import Ask
-from sutazai.gateway.dialects.neutral import Usage
+from sutazai.gateway.dialects.neutral import NO_USAGE, Usage
 from sutazai.gateway.failures import UnknownModel
 from sutazai.gateway.queue.admission import WaitedTooLong
 from sutazai.gateway.records.call import CallRecord, Observer, Outcome
-
-NO_USAGE = Usage()
 
 _REJECTED = (QueueFull, NoModel, WaitedTooLong, UnknownModel, BadInput, Refused)
 _NOT_MADE = frozenset({Outcome.REJECTED, Outcome.EXPIRED})
@@ -45,8 +43,7 @@ class Account:
         observers: tuple[Observer, ...],
         clock: Callable[[], float],
         wall: Callable[[], float],
-        *,
-        keeps: bool,
+        keeps: bool,  # by place, which costs half: one is made for each call
     ) -> None:
         self._observers = observers
         self._clock = clock
@@ -125,7 +122,7 @@ class Account:
 
     def _record(self, outcome: Outcome, usage: Usage, status: int, error: str) -> CallRecord:
         caller, ask, target, served = self.caller, self.ask, self.target, self.served
-        total = self.age
+        total = self._clock() - self.begun
         return CallRecord(
             self.id,
             self.at,
@@ -133,15 +130,15 @@ class Account:
             caller is not None and caller.agent,
             "" if served is None else served.task,
             "" if served is None else served.run,
-            "" if caller is None else caller.priority.value,
+            "" if caller is None else caller.priority,
             "" if target is None else target.tier or "",
             "" if target is None else target.version or "",
             self.model,
             self.backend,
             "" if ask is None else ask.dialect,
-            "" if ask is None else ask.form.value,
+            "" if ask is None else ask.form,
             ask is not None and ask.stream,
-            outcome.value,
+            outcome,
             status,
             error,
             usage.prompt_tokens,

@@ -51,7 +51,9 @@ class Costs:
     ) -> float:
         """A call took ``reading`` seconds to its first token, ``writing`` from there to its end;
         gives what it cost."""
-        rates = self._rates.setdefault((backend, model), _Rates())
+        rates = self._rates.get((backend, model))
+        if rates is None:
+            rates = self._rates[backend, model] = _Rates()
         read = max(usage.prompt_tokens - usage.cached_tokens, 0)
         written = usage.completion_tokens
         self._learn(rates, read, written, reading, writing)

@@ -20,15 +20,20 @@ class Backlog(Generic[T]):
         size: most bytes of all items together; the newest is held whatever its size.
     """
 
-    __slots__ = ("_held", "_items", "_limit", "_size", "_taken", "dropped")
+    __slots__ = ("_held", "_items", "_limit", "_size_max", "_taken", "dropped")
 
     def __init__(self, *, limit: int, size: int) -> None:
         self._limit = limit
-        self._size = size
+        self._size_max = size
         self._items: deque[tuple[T, int, int]] = deque()
         self._held = 0  # bytes put and not dropped, ever; written by who puts
         self._taken = 0  # bytes taken, ever; written by who takes
         self.dropped = 0
+
+    @property
+    def size(self) -> int:
+        """Bytes of all items together."""
+        return self._held - self._taken
 
     def put(self, item: T, size: int, *, weight: int = 1) -> int:
         """Adds ``item`` of ``size`` bytes, which counts ``weight`` where it is dropped; gives how
@@ -37,7 +42,7 @@ class Backlog(Generic[T]):
         items.append((item, size, weight))
         self._held += size
         count = len(items)
-        if count > self._limit or self._held - self._taken > self._size:
+        if count > self._limit or self.size > self._size_max:
             self._drop()
         return count
 
@@ -57,9 +62,7 @@ class Backlog(Generic[T]):
 
     def _drop(self) -> None:
         items = self._items
-        while len(items) > self._limit or (
-            len(items) > 1 and self._held - self._taken > self._size
-        ):
+        while len(items) > self._limit or (len(items) > 1 and self.size > self._size_max):
             try:
                 _, size, weight = items.popleft()
             except IndexError:  # the other thread has taken it meanwhile

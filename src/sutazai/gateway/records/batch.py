@@ -7,7 +7,7 @@ where contents are kept, the texts.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from operator import itemgetter
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import msgspec
@@ -22,9 +22,9 @@ Text = bytes | str | None
 Texts = tuple[int, Text, Text]
 """The place of a call in its batch, its prompt, and its answer."""
 
-PLACE = {name: place for place, name in enumerate(CallRecord._fields)}
+PLACE = {name: place for place, name in enumerate(CallRecord.__struct_fields__)}
 
-_at = itemgetter(PLACE["at"])
+_at = attrgetter("at")
 _unpack_calls = msgspec.msgpack.Decoder(list[Fields]).decode
 _unpack_texts = msgspec.msgpack.Decoder(list[tuple[int, str | None, str | None]]).decode
 

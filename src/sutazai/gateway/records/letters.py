@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from typing import TypeVar
 
 from sutazai.fleet.errors import DeadlineExceeded, NotFound
 from sutazai.gateway.records.letter import HEAD, DeadLetter, letter_of
 from sutazai.gateway.records.reading import Reader
 from sutazai.gateway.records.writer import Work, Writer
+
+T = TypeVar("T")
 
 CHANGE_WITHIN = 10.0
 """Seconds in which a change must be written."""
@@ -20,7 +23,7 @@ _ONE = f"SELECT {HEAD}, body FROM letters WHERE id = ?"  # noqa: S608 (constants
 class Letters:
     """At most `bounds.LETTERS`, of `bounds.LETTERS_BYTES` together; the newest stay.
 
-    What was added is seen half a second later, and `remove` and `clear` see it at once.
+    What was added is seen at once, unless it cannot be written.
     """
 
     def __init__(self, writer: Writer, reader: Reader) -> None:
@@ -37,7 +40,7 @@ class Letters:
         def newest(connection: sqlite3.Connection) -> tuple[DeadLetter, ...]:
             return tuple(letter_of(row) for row in connection.execute(_NEWEST, (max(limit, 0),)))
 
-        return await self._reader.read(newest, ())
+        return await self._read(newest, ())
 
     async def get(self, id: str) -> DeadLetter:  # noqa: A002 (the word of the field)
         """The whole letter. Raises NotFound, DeadlineExceeded and Unavailable."""
@@ -46,7 +49,7 @@ class Letters:
             row = connection.execute(_ONE, (id,)).fetchone()
             return None if row is None else letter_of(row)
 
-        letter = await self._reader.read(one, None)
+        letter = await self._read(one, None)
         if letter is None:
             raise NotFound(f"there is no dead letter {id!r}", hint="see `sutazai gateway dead`")
         return letter
@@ -62,7 +65,11 @@ class Letters:
 
     async def count(self) -> int:
         """How many there are. Raises DeadlineExceeded and Unavailable."""
-        return await self._reader.read(_count, 0)
+        return await self._read(_count, 0)
+
+    async def _read(self, work: Work[T], otherwise: T) -> T:
+        await self._writer.settle()
+        return await self._reader.read(work, otherwise)
 
     async def _change(self, work: Work[int]) -> int:
         try:

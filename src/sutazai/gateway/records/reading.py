@@ -26,7 +26,7 @@ _NO_TABLE = "no such table"
 
 
 class Reader:
-    """Reads the file at ``path``, which need not exist. What waits to be written is not seen yet.
+    """Reads the file at ``path``, which need not exist. What waits to be written is not seen.
 
     Args:
         within: seconds after which a reading is given up.

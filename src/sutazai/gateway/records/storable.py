@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec import Struct
+from msgspec.structs import astuple
+
 
 def storable(value: Any) -> Any:
     """``value``, in which each surrogate is a question mark and each number is of 64 bits."""
@@ -11,6 +14,8 @@ def storable(value: Any) -> Any:
         return value.encode(errors="replace").decode()
     if isinstance(value, int):
         return max(min(value, 2**63 - 1), -(2**63))
+    if isinstance(value, Struct):
+        value = astuple(value)
     if isinstance(value, (tuple, list)):
         return [storable(item) for item in value]
     return value

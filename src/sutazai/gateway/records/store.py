@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from sutazai.fleet.serving import Record
-from sutazai.gateway.records.call import CallRecord
 from sutazai.gateway.records.letters import Letters
 from sutazai.gateway.records.reading import Reader
 from sutazai.gateway.records.search import Found, Query, find
@@ -32,9 +31,10 @@ class Store:
         self._record = record or Record()
         self._wall = wall
         self._writer = Writer(path, self._record, wall=wall)
-        reader = Reader(path)
-        self._read = reader.read
-        self.letters = Letters(self._writer, reader)
+        self._reader = Reader(path)
+        self.letters = Letters(self._writer, self._reader)
+        self.observe = self._writer.put_call
+        """Keeps the record of a call. Takes microseconds and never raises."""
 
     @property
     def contents(self) -> bool:
@@ -55,18 +55,15 @@ class Store:
         self._record = record
         self._writer.apply(record)
 
-    def observe(self, record: CallRecord) -> None:
-        """Keeps the record of a call. Takes microseconds and never raises."""
-        self._writer.put_call(record)
-
     async def search(self, query: Query) -> tuple[Found, ...]:
-        """The calls that were asked for, the newest first; the last half second is not seen yet.
+        """The calls that were asked for, the newest first; without what cannot be written.
 
         Raises DeadlineExceeded and Unavailable.
         """
         kept_since = self._wall() - self._record.age
         asked = replace(query, since=max(query.since or kept_since, kept_since))
-        return await self._read(lambda connection: find(connection, asked), ())
+        await self._writer.settle()
+        return await self._reader.read(lambda connection: find(connection, asked), ())
 
     async def close(self) -> None:
         """Writes what waits."""

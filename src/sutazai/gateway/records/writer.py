@@ -16,6 +16,8 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
@@ -34,16 +36,17 @@ log = logging.getLogger("sutazai.gateway")
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
-Errand = tuple[Work[Any], Future[Any]]
+Errand = tuple[Callable[[], Any], Future[Any]]
 
-GATHER = 0.5
-"""Seconds in which what comes is gathered into one write, unless it is `MANY` batches sooner."""
+GATHER = 2.0
+"""Seconds in which what comes is gathered into one write, unless it is `MANY` batches sooner, or
+somebody reads. What came in these may be missing after the process was killed."""
 
 BATCH, BATCH_BYTES = 256, 1024**2
 """Most calls of a batch, and bytes of their prompts and answers, but for those of the last one."""
 
-MANY = 4
-"""Batches that are written at once."""
+MANY, MANY_BYTES = 40, 4 * 1024**2
+"""Batches that are written at once, and their bytes."""
 
 AT_ONCE, AT_ONCE_BYTES = 100, 1024**2
 """Batches or letters of one transaction, and their bytes."""
@@ -65,6 +68,9 @@ TIDY = 60.0
 
 AGAIN = 5.0
 """Seconds until the next try where nothing could be written."""
+
+SETTLE_WITHIN = 5.0
+"""Seconds that reading waits for the writing of what was put before; then it does without."""
 
 CLOSE_WITHIN = 10.0
 
@@ -114,14 +120,14 @@ class Writer:
         self._keeps = keeps(record)
         self._hurry()
 
-    def put_call(self, call: CallRecord) -> None:
+    def put_call(self, record: CallRecord) -> None:
         """To be written soon."""
         if not self._keeps:
             return
-        if call.prompt is not None or call.answer is not None:
-            call = self._put_texts(call)
+        if record.prompt is not None or record.answer is not None:
+            record = self._put_texts(record)
         calls = self._calls
-        calls.append(call)
+        calls.append(record)
         if self._gathering is None:
             self._gather()
         if len(calls) >= BATCH or self._texts_size >= BATCH_BYTES:
@@ -139,14 +145,13 @@ class Writer:
 
     def submit(self, work: Work[T]) -> Future[T]:
         """Has ``work`` done at the writer's connection, after all that was put before."""
-        future: Future[T] = Future()
-        if self._closing.is_set() or not self._thread.is_alive():
-            future.set_exception(Unavailable("the record of calls is closed"))
-            return future
-        self._pack()
-        self._errands.put((work, future))
-        self._hurry()
-        return future
+        return self._send(partial(self._file.run, work))
+
+    async def settle(self) -> None:
+        """Until all that was put before is written, or cannot be."""
+        with suppress(Unavailable, TimeoutError):
+            async with asyncio.timeout(SETTLE_WITHIN):
+                await asyncio.wrap_future(self._send(_nothing))
 
     def end(self) -> None:
         """Nothing is put any more; what waits is written."""
@@ -158,6 +163,17 @@ class Writer:
         """Blocks until all is written, `CLOSE_WITHIN` seconds at most."""
         if self._thread.is_alive():
             self._thread.join(CLOSE_WITHIN)
+
+    def _send(self, work: Callable[[], T]) -> Future[T]:
+        """Has the thread do ``work`` after all that was put before."""
+        future: Future[T] = Future()
+        if self._closing.is_set() or not self._thread.is_alive():
+            future.set_exception(Unavailable("the record of calls is closed"))
+            return future
+        self._pack()
+        self._errands.put((work, future))
+        self._hurry()
+        return future
 
     def _gather(self) -> None:
         self._gathering = asyncio.get_running_loop().call_later(GATHER, self._hand_over)
@@ -188,7 +204,8 @@ class Writer:
         batch = batch_of(self._calls, self._texts)
         size = len(batch.calls) + self._texts_size
         self._calls, self._texts, self._texts_size = [], [], 0
-        if self._batches.put(batch, size, weight=batch.length) >= MANY:
+        count = self._batches.put(batch, size, weight=batch.length)
+        if count >= MANY or self._batches.size >= MANY_BYTES:
             self._some.set()
 
     # in the thread
@@ -262,11 +279,11 @@ class Writer:
             except Empty:
                 return errands
 
-    def _run_errand(self, work: Work[Any], future: Future[Any]) -> None:
+    def _run_errand(self, work: Callable[[], Any], future: Future[Any]) -> None:
         if not future.set_running_or_notify_cancel():
             return
         try:
-            future.set_result(self._file.run(work))
+            future.set_result(work())
         except BaseException as error:  # noqa: BLE001 (told to who asked)
             future.set_exception(error)
 
@@ -280,6 +297,10 @@ class Writer:
         if self._failing:
             log.info("calls are recorded again; %d were not", self.dropped)
         self._failing = False
+
+
+def _nothing() -> None:
+    """All that whoever waits for what was put before wants done."""
 
 
 def _kept_text(text: Text) -> str | None:
