@@ -290,6 +290,20 @@ async def test_a_head_above_the_limit_is_refused_also_while_it_is_coming(serve: 
         assert answer.startswith(b"HTTP/1.1 431 ")
 
 
+async def test_the_limit_holds_for_a_head_that_only_has_a_longer_length_than_the_last(
+    serve: Serve,
+) -> None:
+    start, end = b"POST / HTTP/1.1\r\nHost: h\r\nX: ", b"\r\nContent-Length: "
+    head = start + b"x" * (1000 - len(start + end) - 1) + end
+    raw = await (await serve(echo, ServerLimits(header=1000))).connect()
+    for _ in range(3):
+        await raw.send(head + b"2\r\n\r\nok")
+        assert await raw.response() == (200, b"ok")
+    await raw.send(head + b"10\r\n\r\n" + b"x" * 10)
+    assert (await raw.rest()).startswith(b"HTTP/1.1 431 ")
+    await raw.close()
+
+
 async def test_a_head_of_exactly_the_limit_is_served_in_any_pieces(serve: Serve) -> None:
     running = await serve(echo, ServerLimits(header=1000))
     start = b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nX: "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -185,17 +186,25 @@ class Gateway:
 
     # who answers what
 
-    async def _dispatch(self, request: Request) -> Response:
+    # The server awaits what answers, and makes answers of errors: no coroutine is in between.
+
+    def _dispatch(self, request: Request) -> Awaitable[Response]:
         if request.listener == API:
-            return await self._inner(request)
-        if self._trouble.is_on and (cut := await self._trouble.befall()) is not None:
-            return cut
-        secret, target = key_in_path(request.target)
+            return self._inner.choose(request)(request)
+        return self._troubled(request) if self._trouble.is_on else self._admit(request)
+
+    async def _troubled(self, request: Request) -> Response:
+        return await self._trouble.befall() or await self._admit(request)
+
+    def _admit(self, request: Request) -> Awaitable[Response]:
+        secret, rest = key_in_path(request.target)
         if secret:
-            request.target = target
+            request.target = rest
             request.headers = request.headers.with_("x-api-key", secret)
         agent = door_agent(request.listener)
-        return await self._outer(request) if agent is None else await self._at_door(agent, request)
+        if agent is None:
+            return self._outer.choose(request)(request)
+        return self._at_door(agent, request)
 
     def _inner_router(self) -> Router:
         """For control, host and the operator, who are known by their access to the socket."""

@@ -8,7 +8,8 @@ from typing import Protocol, cast
 
 from sutazai.fleet.errors import BadInput, BadPeer, DeadlineExceeded, PeerClosed, SutazaiError
 from sutazai.wire.framing import BadFrame, ChunkedFrame, CloseFrame, Frame, LengthFrame
-from sutazai.wire.heads import END, BadHead, Repeated, ResponseHead, parse_response
+from sutazai.wire.headers import Headers
+from sutazai.wire.heads import BadHead, HeadReader, ResponseHead, parse_response
 from sutazai.wire.inbound import EMPTY, Body, Inbound, Whole
 from sutazai.wire.limits import Timeout
 from sutazai.wire.outbound import Outgoing
@@ -18,6 +19,7 @@ from sutazai.wire.wake import Wake
 from sutazai.wire.writer import Stalled, Writer, WrongLength, close_body, send_pieces
 
 _INTERIM_MAX = 16
+_NO_HEADERS = Headers()
 
 
 def caused(error: SutazaiError, cause: Exception | None) -> SutazaiError:
@@ -40,20 +42,24 @@ class Home(Protocol):
 
 
 class Pending(Wake):
-    """A response that has not begun: rung once ``head`` and ``body`` are there, or ``error``.
+    """A response that has not begun: rung once it has, or there is an ``error``.
 
     A connection may serve another request by then; this one's outcome is kept here.
+
+    Attributes:
+        status: 0 until the response's head is there.
     """
 
-    __slots__ = ("body", "connection", "error", "head")
+    __slots__ = ("body", "connection", "error", "headers", "status")
 
     def __init__(self, connection: ClientConnection, loop: asyncio.AbstractEventLoop) -> None:
         # As the parent's; one call less for each request.
         self._asyncio_future_blocking = self._rung = self._cancelled = False
         self._loop = loop
-        self._callback = self._context = None
+        self._callback = None
         self.connection = connection
-        self.head: ResponseHead | None = None
+        self.status = 0
+        self.headers = _NO_HEADERS
         self.body: Body = EMPTY
         self.error: Exception | None = None
 
@@ -66,7 +72,7 @@ class Pending(Wake):
     @property
     def unanswered(self) -> bool:
         """Whether the server may still work for it, and its connection serves nobody else."""
-        return self.error is None and (self.head is None or not self.body.ended)
+        return self.error is None and (self.status == 0 or not self.body.ended)
 
     def drop(self) -> None:
         """Nobody waits any more: close the connection, unless it may serve somebody else."""
@@ -85,9 +91,9 @@ class ClientConnection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_ahead", "_bare", "_body", "_eof", "_frame", "_gone", "_header_limit", "_heads", "_home",
-        "_interim", "_keep_alive", "_loop", "_lost", "_patience", "_paused", "_pending", "_timer",
-        "_transport", "_upload", "fresh", "idle", "idle_since", "untouched", "writer",
+        "_ahead", "_bare", "_body", "_eof", "_frame", "_gone", "_heads", "_home", "_interim",
+        "_keep_alive", "_loop", "_lost", "_paused", "_pending", "_timer", "_transport", "_upload",
+        "fresh", "idle", "idle_since", "untouched", "writer",
     )  # fmt: skip
 
     _transport: asyncio.Transport
@@ -95,12 +101,10 @@ class ClientConnection(asyncio.Protocol):
 
     def __init__(self, home: Home, header_limit: int, loop: asyncio.AbstractEventLoop) -> None:
         self._home = home
-        self._header_limit = header_limit
         self._loop = loop
         self._timer = LazyTimer(loop, self._timed_out)
-        self._patience: float | None = None  # what the timer was last set to
         self._ahead = b""
-        self._heads = Repeated(parse_response)
+        self._heads = HeadReader(parse_response, header_limit)
         self._pending: Pending | None = None
         self._body: Inbound | None = None
         self._frame: Frame | None = None
@@ -176,7 +180,7 @@ class ClientConnection(asyncio.Protocol):
 
     def await_body(self) -> None:
         if self.idle is not None:
-            self._wait_at_most(self.idle)
+            self._timer.set(self.idle)
 
     def drop_body(self) -> None:
         self.drop()
@@ -188,21 +192,21 @@ class ClientConnection(asyncio.Protocol):
         """Whether it can take a request, as far as one can know."""
         return not self._lost and not self._transport.is_closing()
 
-    def ask(self, out: Outgoing, body: bytes, timeout: Timeout) -> Pending:
-        """Send a request."""
-        pending = self.begin(out, timeout.idle)
-        self.writer.write_all(out.head, body)
-        self._wait_at_most(timeout.headers)
-        return pending
+    def ask(
+        self, pending: Pending, method: str, head: bytes, body: bytes, timeout: Timeout
+    ) -> None:
+        """Send a request, whose response is for ``pending``."""
+        self.begin(pending, method, timeout.idle)
+        self.writer.write_all(head, body)
+        self._timer.set(timeout.headers)
 
-    def begin(self, out: Outgoing, idle: float | None) -> Pending:
+    def begin(self, pending: Pending, method: str, idle: float | None) -> None:
         """Get ready for the response to a request."""
-        pending = self._pending = Pending(self, self._loop)
-        self._bare = out.bare
+        self._pending = pending
+        self._bare = method == "HEAD"
         self._interim = 0
         self.idle = idle
         self.untouched = True
-        return pending
 
     def uploads(self, task: asyncio.Task[None]) -> None:
         """``task`` sends the request's body, and is cancelled when there is no use in it."""
@@ -212,7 +216,7 @@ class ClientConnection(asyncio.Protocol):
         """The request is sent to its end, and the server has ``timeout`` seconds to answer."""
         self._upload = None
         if self._pending is not None:
-            self._wait_at_most(timeout)
+            self._timer.set(timeout)
 
     def fail(self, error: Exception) -> None:
         """Close at once, because of ``error``: who waits for the response or its body gets it."""
@@ -246,54 +250,48 @@ class ClientConnection(asyncio.Protocol):
 
     # reading
 
-    def _wait_at_most(self, seconds: float | None) -> None:
-        self._patience = seconds
-        self._timer.set(seconds)
-
     def _timed_out(self) -> None:
         if self._pending is not None:
-            silent = f"the server did not answer within {self._patience:g} s"
+            silent = f"the server did not answer within {self._timer.seconds:g} s"
         elif self._body is not None and self._body.awaited:
-            silent = f"the server sent nothing for {self._patience:g} s"
+            silent = f"the server sent nothing for {self._timer.seconds:g} s"
         else:
             return  # nobody waits for it
         self.fail(DeadlineExceeded(silent))
 
     def _take_head(self, pending: Pending, data: bytes) -> None:
         try:
-            head, rest = self._final_head(data)
+            found = self._heads.read(data)
+            while found is not None and found[0].status < 200:
+                self._pass_over(found[0])
+                data = data[found[1] :]
+                found = self._heads.read(data)
         except BadHead as cause:
             self.fail(caused(BadPeer(f"the server's answer is malformed: {cause}"), cause))
             return
-        self._ahead = b"" if head is not None else rest
-        if head is not None:
-            self._begin_body(pending, head, rest)
+        if found is None:
+            self._ahead = data
+            return
+        self._ahead = b""
+        head, end = found
+        self._begin_body(pending, head, data[end:])
 
-    def _final_head(self, data: bytes) -> tuple[ResponseHead | None, bytes]:
-        """The response's head, once it is here, and what follows; interim ones (1xx) are passed."""
-        while True:
-            end = data.find(END)
-            if end > self._header_limit or (end < 0 and len(data) > self._header_limit + 3):
-                raise BadHead(f"its head is longer than {self._header_limit} bytes")
-            if end < 0:
-                return None, data
-            head = self._heads.read(data[: end + 4])
-            data = data[end + 4 :]
-            if head.status >= 200:
-                return head, data
-            self._interim += 1
-            if head.status == 101 or self._interim > _INTERIM_MAX:
-                raise BadHead(f"the status {head.status} was not asked for")
+    def _pass_over(self, interim: ResponseHead) -> None:
+        """An interim response (1xx) is none yet. Raises BadHead where it cannot be meant for us."""
+        self._interim += 1
+        if interim.status == 101 or self._interim > _INTERIM_MAX:
+            raise BadHead(f"the status {interim.status} was not asked for")
 
     def _begin_body(self, pending: Pending, head: ResponseHead, rest: bytes) -> None:
         self._pending = None
         self._keep_alive = head.keep_alive
-        pending.head = head
-        if self._bare or head.status == 204 or head.status == 304 or head.length == 0:
+        status, length = head.status, head.length
+        pending.status, pending.headers = status, head.headers
+        if self._bare or status == 204 or status == 304 or length == 0:
             self._end(rest)
-        elif head.length is not None and head.length <= len(rest):
-            pending.body = Whole(rest[: head.length])
-            self._end(rest[head.length :])
+        elif length is not None and length <= len(rest):
+            pending.body = Whole(rest[:length])
+            self._end(rest[length:])
         else:
             pending.body = self._body = Inbound(self, self._loop)
             self._frame = _frame(head)

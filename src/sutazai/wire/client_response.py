@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, Self
 
 from sutazai.fleet.errors import BadPeer, PeerClosed
 from sutazai.wire.client_connection import Pending
-from sutazai.wire.heads import ResponseHead
 from sutazai.wire.inbound import Receiver
 
 
@@ -24,11 +23,10 @@ class ClientResponse:
 
     __slots__ = ("_body", "_connection", "_limit", "headers", "status")
 
-    def __init__(self, pending: Pending, *, limit: int) -> None:
+    def __init__(self, pending: Pending, limit: int) -> None:
         """``pending`` was rung, and not for an error."""
-        head = cast("ResponseHead", pending.head)
-        self.status = head.status
-        self.headers = head.headers
+        self.status = pending.status
+        self.headers = pending.headers
         self._body = pending.body
         self._connection = pending.connection
         self._limit = limit

@@ -7,12 +7,12 @@ import re
 from typing import Protocol, cast
 
 from sutazai.fleet.errors import BadInput, PeerClosed, SutazaiError, Unavailable
-from sutazai.wire.exchange import CutShort, Outlet, failure
+from sutazai.wire.exchange import CutShort, Outlet, answer_to_failure
 from sutazai.wire.framing import BadFrame, ChunkedFrame, Frame, LengthFrame
-from sutazai.wire.heads import END, BadHead, Repeated, RequestHead, parse_request
+from sutazai.wire.heads import END, BadHead, HeadReader, RequestHead, parse_request
 from sutazai.wire.inbound import EMPTY, Body, Inbound, Whole
 from sutazai.wire.limits import HIGH_WATER, LINGER, ServerLimits
-from sutazai.wire.messages import Handler, Request, RequestTimeout, error_response
+from sutazai.wire.messages import Handler, Request, RequestTimeout, Response, error_response
 from sutazai.wire.outbound import CONTINUE, plan_response
 from sutazai.wire.peer import is_gone, peer_name, reset
 from sutazai.wire.timer import LazyTimer
@@ -68,7 +68,7 @@ class Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._peer = ""
         self._ahead = b""
-        self._heads = Repeated(parse_request)
+        self._heads = HeadReader(parse_request, hub.limits.header)
         self.task: asyncio.Task[None] | None = None
         self.busy = False
         self._request: Request | None = None
@@ -164,32 +164,18 @@ class Connection(asyncio.Protocol):
         """Begin with the next request if its head is in ``data``, and keep what cannot be used."""
         if data.startswith(b"\r\n"):
             data = _EMPTY_LINES.sub(b"", data, count=1)
-        end = data.find(END)
         try:
-            head = self._parse(data, end)
+            found = self._heads.read(data)
+            if found is None:
+                self._await_head(data)
         except BadHead as cause:
-            self._refuse_head(data, end, cause)
+            self._refuse_head(data, cause)
             return
-        if head is None:
+        if found is None:
             self._ahead = data
-            return
-        self._ahead = b""
-        rest = data[end + 4 :]
-        self._begin(head, rest)
-        if self._frame is None:
-            self._ahead = rest[head.length :]
-        elif rest:
-            self._feed(self._frame, rest)
-
-    def _parse(self, data: bytes, end: int) -> RequestHead | None:
-        """The head, or None while it is not all here. Raises BadHead."""
-        limit = self._hub.limits.header
-        if end > limit or (end < 0 and len(data) > limit + 3):
-            raise BadHead(f"its head is longer than {limit} bytes", 431)
-        if end >= 0:
-            return self._heads.read(data[: end + 4])
-        self._await_head(data)
-        return None
+        else:
+            head, end = found
+            self._begin(head, data[end:])
 
     def _await_head(self, data: bytes) -> None:
         if _HOPELESS.search(data):
@@ -198,10 +184,10 @@ class Connection(asyncio.Protocol):
             self._in_head = True
             self._timer.set(self._hub.limits.header_timeout)
 
-    def _refuse_head(self, data: bytes, end: int, cause: BadHead) -> None:
+    def _refuse_head(self, data: bytes, cause: BadHead) -> None:
         # What was hopeless before the head's end is told in the same words in whatever pieces the
         # head came.
-        seen = self._hub.limits.header + 3
+        end, seen = data.find(END), self._hub.limits.header + 3
         if _HOPELESS.search(data, 0, seen if end < 0 else min(end, seen)):
             cause = BadHead(_HOPELESS_WORDS)
         self._write_error(BadInput(f"the request is refused: {cause}"), cause.status)
@@ -209,34 +195,31 @@ class Connection(asyncio.Protocol):
 
     def _begin(self, head: RequestHead, rest: bytes) -> None:
         """The request of ``head`` is next; ``rest`` came with it."""
+        length = head.length
         self._in_head = False
-        self._timer.set(None)
         self._old, self._keep_alive = head.old, head.keep_alive
-        self._body = self._open_body(head, rest)
         self.busy = True
+        if length is not None and length <= len(rest):
+            body: Body = Whole(rest[:length]) if length else EMPTY
+            self._ahead = rest[length:]
+        else:
+            body = self._open_body(head)
+        self._body = body
+        limit = self._hub.limits.body
+        # A class that is called with keywords takes twice as long.
         self._request = Request(
-            head.method,
-            head.target,
-            headers=head.headers,
-            body=self._body,
-            limit=self._hub.limits.body,
-            length=head.length,
-            listener=self.listener,
-            peer=self._peer,
+            head.method, head.target, head.headers, body, limit, length, self.listener, self._peer
         )
         if self._eof:
             self._timer.set(self._hub.limits.half_closed)
+        if self._frame is not None and rest:
+            self._feed(self._frame, rest)
 
-    def _open_body(self, head: RequestHead, rest: bytes) -> Body:
-        length = head.length
-        if length == 0:
-            return EMPTY
-        if length is not None and length <= len(rest):
-            return Whole(rest[:length])
-        self._frame = ChunkedFrame() if length is None else LengthFrame(length)
+    def _open_body(self, head: RequestHead) -> Inbound:
+        self._ahead = b""
+        self._frame = ChunkedFrame() if head.length is None else LengthFrame(head.length)
         self._uninvited = head.expects
-        if not head.expects:
-            self._timer.set(self._hub.limits.body_timeout)
+        self._timer.set(None if head.expects else self._hub.limits.body_timeout)
         return Inbound(self, self._loop)
 
     def _feed(self, frame: Frame, data: bytes) -> None:
@@ -289,29 +272,29 @@ class Connection(asyncio.Protocol):
         try:
             while not self._lost:
                 request, self._request = self._request, None
-                if request is not None:
-                    await self._serve(request)
-                else:
+                if request is None:
                     await self._turn
+                    continue
+                try:
+                    response = await self._hub.handler(request)
+                except Exception as cause:  # noqa: BLE001 (a handler's bug is one request's failure)
+                    response = answer_to_failure(request, cause)
+                done = self._outlet.respond_at_once(
+                    response, request.method, old=self._old, keep_alive=self._may_go_on()
+                )
+                if done is None:
+                    await self._respond(request, response)
+                else:
+                    self._finish(done)
         except BaseException:
             self._transport.abort()
             raise
 
-    async def _serve(self, request: Request) -> None:
+    async def _respond(self, request: Request, response: Response) -> None:
         try:
-            response = await self._hub.handler(request)
-        except SutazaiError as error:
-            response = error_response(error)
-        except Exception:  # noqa: BLE001 (logged; a handler's bug is one request's failure)
-            response = failure(request)
-        old, keep_alive = self._old, self._may_go_on()
-        method = request.method
-        done = self._outlet.respond_at_once(response, method, old=old, keep_alive=keep_alive)
-        if done is not None:
-            self._finish(done)
-            return
-        try:
-            done = await self._outlet.respond(request, response, old=old, keep_alive=keep_alive)
+            done = await self._outlet.respond(
+                request, response, old=self._old, keep_alive=self._may_go_on()
+            )
         except CutShort:
             self.busy = False
             if not self._lost:
@@ -412,7 +395,8 @@ class Connection(asyncio.Protocol):
         elif self._frame is not None:
             self._give_up_reading(RequestTimeout("the request's body does not come"))
         elif self.busy:
-            self.cut()  # half-closed, and for too long
+            if self._eof:
+                self.cut()  # half-closed, and for too long
         elif self._in_head and self._ahead:
             self._refuse(RequestTimeout("the request's head does not come"), 408)
         else:

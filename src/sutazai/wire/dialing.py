@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from sutazai.fleet.errors import BadInput, ConnectFailed
 from sutazai.wire.address import Address
@@ -32,8 +32,7 @@ class TlsOptions:
     ca: Path | None = None
 
 
-@dataclass(frozen=True)
-class Route:
+class Route(NamedTuple):
     """What requests to one address begin with.
 
     Args:

@@ -29,8 +29,13 @@ class CutShort(Exception):
     """A response that had begun could not be brought to its end; the client must notice."""
 
 
-def failure(request: Request) -> Response:
-    """What the client is told of a handler's bug; to be called where that is caught."""
+def answer_to_failure(request: Request, cause: Exception) -> Response:
+    """What the client is told of what a handler raised; to be called where that is caught.
+
+    What is no SutazaiError is a bug, and logged.
+    """
+    if isinstance(cause, SutazaiError):
+        return error_response(cause)
     log.exception("the handler of %s %s failed", request.method, request.raw_path)
     return error_response(_SERVER_FAILED)
 

@@ -89,13 +89,10 @@ class ChunkedFrame:
         self._step: _Step | None = _size_line
 
     def single(self, data: bytes) -> bytes | None:
-        if self._step is not _size_line or self._rest:
+        line = _LINES.get(len(data))
+        if line is None or not (data.startswith(line) and data.endswith(b"\r\n")):
             return None
-        start = data.find(b"\r\n", 0, _KNOWN_SIZE_LONGEST) + 2
-        size = _KNOWN_SIZES.get(data[: start - 2])
-        if not size or start + size + 2 != len(data) or not data.endswith(b"\r\n"):
-            return None
-        return data[start:-2]
+        return data[len(line) : -2] if self._step is _size_line and not self._rest else None
 
     def feed(self, data: bytes, sink: Sink) -> bytes | None:
         if self._rest:
@@ -109,6 +106,10 @@ class ChunkedFrame:
                 return None
             at = after
         return data[at:]
+
+
+_LINES = {size + len(b"%x" % size) + 4: b"%x\r\n" % size for size in range(1, 2048)}
+"""The line of its size in all that is one short chunk, by the length of it all."""
 
 
 def _whole_chunks(data: bytes, sink: Sink) -> int:

@@ -19,7 +19,7 @@ class Headers:
     ) -> None:
         """``index`` is the first value of each name in small letters, where it is known already;
         ``pairs`` is then a list that nobody else holds."""
-        self._pairs = pairs if isinstance(pairs, list) and index is not None else list(pairs)
+        self._pairs = pairs if index is not None and type(pairs) is list else list(pairs)
         self._index = index
         self._length: tuple[int, str] | None = None  # what `with_length` has not written yet
 
@@ -34,7 +34,8 @@ class Headers:
         name = name.lower()
         if self._length is not None and name == "content-length":
             return self._length[1]
-        return self._first().get(name, default)
+        index = self._index
+        return (self._first() if index is None else index).get(name, default)
 
     def getall(self, name: str) -> list[str]:
         """Every value of ``name``, in order."""
@@ -55,12 +56,15 @@ class Headers:
 
         What they have in common is shared: most of such headers are never looked at as a whole.
         """
-        changed = Headers(self._pairs, self._first())
-        changed._length = (place, digits)
+        changed = Headers.__new__(Headers)  # each message has one; no `__init__` is half the time
+        changed._pairs = self._pairs
+        changed._index = self._first()
+        changed._length = place, digits
         return changed
 
     def __contains__(self, name: str) -> bool:
-        return name.lower() in self._first()
+        index = self._index
+        return name.lower() in (self._first() if index is None else index)
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
         return iter(self._all())

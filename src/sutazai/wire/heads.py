@@ -53,10 +53,7 @@ class BadHead(Exception):
 
 @dataclass(slots=True)
 class RequestHead:
-    """``length`` is the body's, 0 where there is none, None where it is chunked.
-
-    May be shared by several requests: nobody changes it.
-    """
+    """``length`` is the body's, 0 where there is none, None where it is chunked."""
 
     method: str
     target: str
@@ -66,31 +63,16 @@ class RequestHead:
     keep_alive: bool
     expects: bool
 
-    def of_length(self, digits: str, place: int) -> RequestHead:
-        """The same with another Content-Length, which is the header at ``place``."""
-        headers, length = self.headers.with_length(place, digits), int(digits)
-        return RequestHead(
-            self.method, self.target, headers, length, self.old, self.keep_alive, self.expects
-        )
-
 
 @dataclass(slots=True)
 class ResponseHead:
-    """``length`` is the body's if declared; ``chunked`` and it never come together.
-
-    May be shared by several responses: nobody changes it.
-    """
+    """``length`` is the body's if declared; ``chunked`` and it never come together."""
 
     status: int
     headers: Headers
     length: int | None
     chunked: bool
     keep_alive: bool
-
-    def of_length(self, digits: str, place: int) -> ResponseHead:
-        """The same with another Content-Length, which is the header at ``place``."""
-        headers = self.headers.with_length(place, digits)
-        return ResponseHead(self.status, headers, int(digits), self.chunked, self.keep_alive)
 
 
 def parse_request(head: bytes) -> RequestHead:
@@ -137,55 +119,83 @@ def parse_response(head: bytes) -> ResponseHead:
 Head = TypeVar("Head", RequestHead, ResponseHead)
 
 
-class Repeated(Generic[Head]):
+class HeadReader(Generic[Head]):
     """Reads the heads of one connection, of which most are the one before but for its length.
 
     Such a one is not parsed again: all before the digits of its only Content-Length is the same,
-    and all after them, so it means the same.
+    and all after them, so it means the same. What `read` gives is good until the next one is read.
 
     Args:
         parse: `parse_request` or `parse_response`.
+        limit: bytes that a head may have, without its empty line.
     """
 
-    __slots__ = ("_after", "_before", "_head", "_known", "_parse", "_place")
+    __slots__ = ("_after", "_before", "_digits", "_head", "_limit", "_parse", "_place", "_repeats")
 
-    def __init__(self, parse: Callable[[bytes], Head]) -> None:
+    _head: Head  # the last one, where there is something in ``_before``
+
+    def __init__(self, parse: Callable[[bytes], Head], limit: int) -> None:
         self._parse: Callable[[bytes], Head] = parse
-        self._known = b""  # the bytes of the last head
-        self._head: Head | None = None  # what they say; none before the second head
-        self._before = self._after = b""
-        self._place = 0
+        self._limit = limit
+        self._before = self._digits = self._after = b""  # the bytes of the last head
+        self._place = 0  # of the length among its headers
+        self._repeats = False
 
-    def read(self, head: bytes) -> Head:
-        """As ``parse`` does. Raises BadHead."""
-        if self._head is not None:
-            if head == self._known:
-                return self._head
-            if self._before and head.startswith(self._before) and head.endswith(self._after):
-                digits = head[len(self._before) : -len(self._after)]
-                if digits.isdigit() and len(digits) <= _LENGTH_LONGEST:
-                    self._known = head
-                    self._head = known = self._head.of_length(str(digits, "latin-1"), self._place)
-                    return known
-        return self._read_anew(head)
+    def read(self, data: bytes) -> tuple[Head, int] | None:
+        """The head that ``data`` begins with, and the place of what follows it.
 
-    def _read_anew(self, head: bytes) -> Head:
+        None while it is not all here. Raises BadHead.
+        """
+        before, after = self._before, self._after
+        if before and data.startswith(before):
+            start = len(before)
+            if not after:
+                return self._head, start
+            end = start + len(self._digits)
+            if data[end : end + 1] != b"\r":  # there are more of them, or fewer
+                end = data.find(b"\r", start, start + _LENGTH_LONGEST + 1)
+            if data.startswith(after, end) and (digits := data[start:end]).isdigit():
+                if digits != self._digits:
+                    self._change_length(digits)
+                return self._head, end + len(after)
+        return self._read_anew(data)
+
+    def _change_length(self, digits: bytes) -> None:
+        head, self._digits = self._head, digits
+        head.length = int(digits)
+        head.headers = head.headers.with_length(self._place, digits.decode())
+
+    def _read_anew(self, data: bytes) -> tuple[Head, int] | None:
+        end, limit = data.find(END), self._limit
+        if end > limit or (end < 0 and len(data) > limit + 3):
+            raise BadHead(f"its head is longer than {limit} bytes", 431)
+        if end < 0:
+            return None
+        head = data[: end + 4]
+        self._before = b""
         found = self._parse(head)
-        if self._known:  # what comes once is not worth remembering
-            self._head = found
-            self._before, self._after = _around_length(head)
-            self._place = self._before.count(b"\n") - 1
-        self._known = head
-        return found
+        if self._repeats and end + _LENGTH_LONGEST <= limit:
+            self._remember(found, head)
+        self._repeats = True  # what comes once is not worth remembering
+        return found, end + 4
+
+    def _remember(self, found: Head, head: bytes) -> None:
+        self._head = found
+        self._before, self._digits, self._after = _around_length(head)
+        self._place = self._before.count(b"\n") - 1
 
 
-def _around_length(head: bytes) -> tuple[bytes, bytes]:
-    """What stands before and after the digits of a head's length; nothing where it has none."""
+def _around_length(head: bytes) -> tuple[bytes, bytes, bytes]:
+    """What stands before the digits of a head's length, they, and what stands after them.
+
+    All of it comes before them where there are none.
+    """
     start = head.lower().find(_LENGTH_LINE) + len(_LENGTH_LINE)
     end = head.find(b"\r", start)
-    if start < len(_LENGTH_LINE) or not head[start:end].isdigit():
-        return b"", b""
-    return head[:start], head[end:]
+    digits = head[start:end]
+    if start < len(_LENGTH_LINE) or not digits.isdigit():
+        return head, b"", b""
+    return head[:start], digits, head[end:]
 
 
 _LENGTH_LINE = b"\ncontent-length: "

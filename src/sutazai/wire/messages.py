@@ -40,15 +40,14 @@ class Request:
     """
 
     __slots__ = (
-        "_body", "_length", "_limit", "_path", "_query", "headers", "listener", "method", "params",
-        "peer", "target",
+        "_body", "_length", "_limit", "_query", "headers", "listener", "method", "params", "peer",
+        "target",
     )  # fmt: skip
 
     def __init__(
         self,
         method: str,
         target: str,
-        *,
         headers: Headers,
         body: Body,
         limit: int,
@@ -65,7 +64,6 @@ class Request:
         self._body = body
         self._limit = limit
         self._length = length
-        self._path: str | None = None
         self._query: dict[str, str] | None = None
 
     @property
@@ -76,9 +74,7 @@ class Request:
     @property
     def path(self) -> str:
         """The path, percent-decoded, without the query."""
-        if self._path is None:
-            self._path = unquote(self.raw_path)
-        return self._path
+        return unquote(self.raw_path)
 
     @property
     def query(self) -> dict[str, str]:

@@ -20,6 +20,7 @@ _METHOD = re.compile(r"[A-Z][A-Z-]{0,31}")
 _TARGET = re.compile(r"/[!-\"$-~]*|\*")
 _BODILESS = frozenset(("GET", "HEAD", "DELETE", "OPTIONS", "TRACE"))  # without one by default
 _FRAMING = frozenset(("content-length", "transfer-encoding", "connection"))
+_CLOSE = b"connection: close\r\n"
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -28,7 +29,7 @@ class Outgoing:
     """How a message goes out.
 
     Its frame is chunks, or ``length`` bytes, or where that is None the end of the connection.
-    ``bare`` says of a response that it has no body, and of a request that its response has none.
+    ``bare`` says that it has no body, ``keep_alive`` that another message may come after it.
     """
 
     __slots__ = ("bare", "chunked", "head", "keep_alive", "length")
@@ -48,53 +49,77 @@ def plan_response(response: Response, method: str, *, old: bool, keep_alive: boo
 
     ``old`` says that the client speaks HTTP/1.0 and knows no chunks.
     """
-    status = response.status
-    if not 200 <= status <= 599:
-        raise BadInput(f"{status} is not a status that a handler may answer with")
-    fields = _fields(response.headers)
+    status, headers = response.status, response.headers
+    start = _known_answer(status, headers) if type(headers) is tuple else _answer(status, headers)
     empty = status == 204 or status == 304
     bare = empty or method == "HEAD"
     if empty:
-        length = fields.length if status == 304 else None
+        length = start.length if status == 304 else None
     else:
-        length = _length(response.body, fields.length, bare=bare)
+        length = _length(response.body, start.length, bare=bare)
     chunked = length is None and not empty and not old
-    keep_alive = keep_alive and not fields.close and (empty or chunked or length is not None)
-    start = _STATUS_LINES.get(status) or f"HTTP/1.1 {status} \r\n"
-    if not keep_alive or old:
-        start += f"connection: {'keep-alive' if keep_alive else 'close'}\r\n"
-    date = "" if fields.dated else _date(int(time.time()))
-    head = f"{start}{fields.text}{date}{_framing(length, chunked=chunked)}".encode("latin-1")
-    return Outgoing(head, bare, chunked, length, keep_alive)
+    keep_alive = keep_alive and not start.close and (empty or chunked or length is not None)
+    text = start.text if start.dated else start.text + _date(int(time.time()))
+    if not keep_alive:
+        text += _CLOSE
+    elif old:
+        text += b"connection: keep-alive\r\n"
+    return Outgoing(_framed(text, length, chunked), bare, chunked, length, keep_alive)
 
 
-def plan_request(method: str, route: Route, target: str, headers: Pairs, body: object) -> Outgoing:
-    """The head and the frame of a request. Raises BadInput where a part of it cannot be sent.
+def request_head(method: str, route: Route, target: str, headers: Pairs, body: bytes) -> bytes:
+    """The head of a request. Raises BadInput where a part of it, or the body, cannot be sent.
 
-    ``target`` comes after the route's base. An iterated body is chunked, unless ``headers`` give
-    a Content-Length. A Connection among them is obeyed where it says close and dropped otherwise.
+    ``target`` comes after the route's base. A Connection among ``headers`` is obeyed where it says
+    close and dropped otherwise.
     """
-    fields = _fields(headers)
-    make_line = _known_line if len(target) <= _KNOWN_TARGET_LONGEST else _request_line
-    line = make_line(method, route.server, route.base + target)
-    host = "" if fields.hosted else route.host
-    length = fields.length
+    start = _begun(method, route, target, headers)
+    length = start.length
     if body or method not in _BODILESS:
         length = _length(body, length, bare=False)
-    chunked = length is None and not isinstance(body, bytes)
-    close = "connection: close\r\n" if fields.close else ""
-    framing = _framing(length, chunked=chunked)
-    head = f"{line}{host}{route.more}{fields.text}{close}{framing}".encode("latin-1")
-    bare, keep_alive = method == "HEAD", not fields.close
-    return Outgoing(head, bare, chunked, length, keep_alive)
+    return _framed(start.text, length, False)
+
+
+def plan_upload(method: str, route: Route, target: str, headers: Pairs, body: object) -> Outgoing:
+    """The head and the frame of a request with an iterated body; else as `request_head`.
+
+    It is chunked, unless ``headers`` give a Content-Length.
+    """
+    start = _begun(method, route, target, headers)
+    length = _length(body, start.length, bare=False)
+    chunked = length is None
+    head = _framed(start.text, length, chunked)
+    return Outgoing(head, False, chunked, length, not start.close)
+
+
+def _begun(method: str, route: Route, target: str, headers: Pairs) -> _Start:
+    if type(headers) is tuple and len(target) <= _KNOWN_TARGET_LONGEST:
+        return _known_question(method, route, target, headers)
+    return _question(method, route, target, headers)
 
 
 _KNOWN_TARGET_LONGEST = 128
 
 
-@lru_cache(maxsize=256)
-def _known_line(method: str, server: str, target: str) -> str:
-    return _request_line(method, server, target)
+def _answer(status: int, headers: Pairs) -> _Start:
+    if not 200 <= status <= 599:
+        raise BadInput(f"{status} is not a status that a handler may answer with")
+    line = _STATUS_LINES.get(status) or f"HTTP/1.1 {status} \r\n"
+    return _Start(line, _Fields(headers))
+
+
+def _question(method: str, route: Route, target: str, headers: Pairs) -> _Start:
+    fields = _Fields(headers)
+    line = _request_line(method, route.server, route.base + target)
+    start = _Start(f"{line}{'' if fields.hosted else route.host}{route.more}", fields)
+    if start.close:
+        start.text += _CLOSE
+    return start
+
+
+# Most messages begin as others have; the headers are hashed each time, which is far less.
+_known_answer = lru_cache(maxsize=512)(_answer)
+_known_question = lru_cache(maxsize=512)(_question)
 
 
 def _request_line(method: str, server: str, target: str) -> str:
@@ -107,11 +132,11 @@ def _request_line(method: str, server: str, target: str) -> str:
     return f"{method} {server}{target} HTTP/1.1\r\n"
 
 
-def _framing(length: int | None, *, chunked: bool) -> str:
-    """A head's last lines."""
+def _framed(text: bytes, length: int | None, chunked: bool) -> bytes:
+    """A head with its last lines."""
     if length is not None:
-        return f"content-length: {length}\r\n\r\n"
-    return "transfer-encoding: chunked\r\n\r\n" if chunked else "\r\n"
+        return b"%bcontent-length: %d\r\n\r\n" % (text, length)
+    return text + (b"transfer-encoding: chunked\r\n\r\n" if chunked else b"\r\n")
 
 
 def _length(body: object, declared: int | None, *, bare: bool) -> int | None:
@@ -128,13 +153,20 @@ def _length(body: object, declared: int | None, *, bare: bool) -> int | None:
     raise BadInput(f"a message declares {declared} bytes and has {len(body)}")
 
 
-def _fields(headers: Pairs) -> _Fields:
-    return _known_fields(headers) if type(headers) is tuple else _Fields(headers)
+class _Start:
+    """A head without what may differ each time: its date, its frame.
 
+    Attributes:
+        length: the body's, as the headers declare it.
+    """
 
-@lru_cache(maxsize=512)
-def _known_fields(headers: tuple[tuple[str, str], ...]) -> _Fields:
-    return _Fields(headers)
+    __slots__ = ("close", "dated", "length", "text")
+
+    def __init__(self, first_lines: str, fields: _Fields) -> None:
+        self.text = f"{first_lines}{fields.text}".encode("latin-1")
+        self.close = fields.close
+        self.dated = fields.dated
+        self.length = fields.length
 
 
 class _Fields:
@@ -198,10 +230,10 @@ def _unsendable(name: str) -> BadInput:
 
 
 @lru_cache(maxsize=1)
-def _date(now: int) -> str:
+def _date(now: int) -> bytes:
     """The Date header of a second; written by hand because strftime follows the locale."""
     t = time.gmtime(now)
     return (
         f"date: {_DAYS[t.tm_wday]}, {t.tm_mday:02} {_MONTHS[t.tm_mon - 1]} {t.tm_year}"
         f" {t.tm_hour:02}:{t.tm_min:02}:{t.tm_sec:02} GMT\r\n"
-    )
+    ).encode()

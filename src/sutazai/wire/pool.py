@@ -20,6 +20,10 @@ CONNECT_GRACE = 1.0
 class Pool:
     """Hands out connections to ``address``, the last used first, and takes them back.
 
+    Attributes:
+        loop: the event loop it belongs to; ``time`` is that one's.
+        route: what requests to ``address`` begin with.
+
     Args:
         dialer: opens them.
         on_empty: called with the pool when it has had no connection for the time that unused
@@ -28,8 +32,8 @@ class Pool:
     """
 
     __slots__ = (
-        "_closed", "_connections", "_dialer", "_idle", "_limits", "_loop", "_none_left",
-        "_on_empty", "_opening", "_openings", "_timer", "_waiters", "address", "route", "time",
+        "_closed", "_connections", "_dialer", "_idle", "_none_left", "_on_empty", "_opening",
+        "_openings", "_timer", "_waiters", "address", "limits", "loop", "route", "time",
     )  # fmt: skip
 
     def __init__(
@@ -42,7 +46,7 @@ class Pool:
         self.address = address
         self.route = dialer.route(address)
         self._dialer = dialer
-        self._limits = limits
+        self.limits = limits
         self._on_empty = on_empty
         self._connections: set[ClientConnection] = set()
         self._none_left = asyncio.Event()
@@ -53,7 +57,7 @@ class Pool:
         self._idle: list[ClientConnection] = []
         # Who waits is given a connection, or None: the leave to open one.
         self._waiters: deque[asyncio.Future[ClientConnection | None]] = deque()
-        self._loop = loop = asyncio.get_running_loop()
+        self.loop = loop = asyncio.get_running_loop()
         self.time = loop.time
         self._timer = LazyTimer(loop, self._expire)
 
@@ -106,11 +110,11 @@ class Pool:
     def release(self, connection: ClientConnection) -> None:
         if self._waiters and (waiter := self._next_waiter()) is not None:
             waiter.set_result(connection)
-        elif len(self._idle) < self._limits.idle_connections:
+        elif len(self._idle) < self.limits.idle_connections:
             connection.idle_since = self.time()
             self._idle.append(connection)
-            if len(self._idle) == 1:
-                self._timer.set(self._limits.idle_timeout)
+            if self._timer.deadline is None:
+                self._timer.set(self.limits.idle_timeout)
         else:
             connection.drop()
 
@@ -134,7 +138,7 @@ class Pool:
 
     async def _leave(self, fresh: bool) -> ClientConnection | None:
         """Wait for a place, which is then taken; or get a connection that has become free."""
-        if len(self._connections) + self._opening < self._limits.connections:
+        if len(self._connections) + self._opening < self.limits.connections:
             self._opening += 1
             return None
         connection = await self._wait()
@@ -147,7 +151,7 @@ class Pool:
 
     async def _wait(self) -> ClientConnection | None:
         waiter: asyncio.Future[ClientConnection | None]
-        waiter = self._loop.create_future()
+        waiter = self.loop.create_future()
         self._waiters.append(waiter)
         try:
             return await waiter
@@ -175,7 +179,7 @@ class Pool:
 
     def _offer_place(self) -> None:
         taken = len(self._connections) + self._opening
-        if taken < self._limits.connections and (waiter := self._next_waiter()) is not None:
+        if taken < self.limits.connections and (waiter := self._next_waiter()) is not None:
             self._opening += 1
             waiter.set_result(None)
         elif taken == 0 and not self._openings:
@@ -185,16 +189,16 @@ class Pool:
         if self._closed:
             self._on_empty(self)
         else:
-            self._timer.set(self._limits.idle_timeout)
+            self._timer.set(self.limits.idle_timeout)
 
     # opening and expiring
 
     async def _open(self) -> ClientConnection:
         """A new connection on the place that was taken for it."""
-        connection = ClientConnection(self, self._limits.header, self._loop)
+        connection = ClientConnection(self, self.limits.header, self.loop)
         # In a task of its own, because uvloop leaks the socket of an opening that is cancelled.
         dialing = self._dialer.dial(self.address, connection)
-        opening = self._loop.create_task(dialing, name="wire-connect")
+        opening = self.loop.create_task(dialing, name="wire-connect")
         self._openings.add(opening)
         opening.add_done_callback(self._opened)
         try:
@@ -202,7 +206,7 @@ class Pool:
         except BaseException:
             self._opening -= 1
             opening.add_done_callback(lambda opened: self._give_up(connection, opened))
-            self._loop.call_later(CONNECT_GRACE, opening.cancel)
+            self.loop.call_later(CONNECT_GRACE, opening.cancel)
             raise
         self._opening -= 1
         if connection.usable:
@@ -227,7 +231,7 @@ class Pool:
             self._on_empty(self)
             return
         now = self.time()
-        oldest = now - self._limits.idle_timeout
+        oldest = now - self.limits.idle_timeout
         kept = []
         for connection in self._idle:
             if connection.idle_since <= oldest:

@@ -63,11 +63,15 @@ class Router:
     async def __call__(self, request: Request) -> Response:
         """The chosen handler's answer; its SutazaiErrors, 404 and 405 as JSON."""
         try:
-            return await self._choose(request)(request)
+            return await self.choose(request)(request)
         except SutazaiError as error:
             return error_response(error)
 
-    def _choose(self, request: Request) -> Handler:
+    def choose(self, request: Request) -> Handler:
+        """The handler of ``request``, which is given its params. Raises NotFound.
+
+        For who does without the turn that errors into answers here, as a `Server` does it too.
+        """
         plain = self._plain.get(request.target)
         if plain is not None and (handler := plain.get(request.method)) is not None:
             return handler

@@ -11,29 +11,35 @@ class LazyTimer:
 
     Moving the deadline back, or taking it away, touches no timer of the loop: the one that is armed
     looks at the deadline when it fires. A request thus costs two assignments and no timer.
+
+    Attributes:
+        deadline: the loop's time at which it fires, None where it does not.
+        seconds: what `set` was last given.
     """
 
-    __slots__ = ("_armed_for", "_callback", "_deadline", "_handle", "_loop", "_time")
+    __slots__ = ("_armed_for", "_callback", "_handle", "_loop", "_time", "deadline", "seconds")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> None:
         self._loop = loop
         self._time = loop.time
         self._callback = callback
-        self._deadline: float | None = None
+        self.seconds: float | None = None
+        self.deadline: float | None = None
         self._armed_for = 0.0
         self._handle: asyncio.TimerHandle | None = None
 
     def set(self, seconds: float | None) -> None:
         """Fire in ``seconds``, or not at all."""
+        self.seconds = seconds
         if seconds is None:
-            self._deadline = None
+            self.deadline = None
             return
-        self._deadline = deadline = self._time() + seconds
+        self.deadline = deadline = self._time() + seconds
         if self._handle is None or deadline < self._armed_for:
             self._arm(deadline)
 
     def cancel(self) -> None:
-        self._deadline = None
+        self.deadline = None
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None
@@ -46,10 +52,10 @@ class LazyTimer:
 
     def _fire(self) -> None:
         self._handle = None
-        if self._deadline is None:
+        if self.deadline is None:
             return
-        if self._time() < self._deadline:
-            self._arm(self._deadline)
+        if self._time() < self.deadline:
+            self._arm(self.deadline)
             return
-        self._deadline = None
+        self.deadline = None
         self._callback()

@@ -24,24 +24,24 @@ class Wake:
         "_asyncio_future_blocking", "_callback", "_cancelled", "_context", "_loop", "_rung",
     )  # fmt: skip
 
+    _context: Context  # of the task that waits, where there is a callback
+
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._asyncio_future_blocking = False
+        self._asyncio_future_blocking = self._rung = self._cancelled = False
         self._loop = loop
         self._callback: Callable[[Wake], object] | None = None
-        self._context: Context | None = None
-        self._rung = self._cancelled = False
 
     def set(self) -> None:
         """Let the task go on that waits, or the next one that will."""
         self._rung = True
-        callback, context = self._callback, self._context
-        if callback is None or context is None:  # they come together
+        callback = self._callback
+        if callback is None:
             return
         self._callback = None
         if asyncio.current_task(self._loop) is None:
-            context.run(callback, self)
+            self._context.run(callback, self)
         else:
-            self._loop.call_soon(callback, self, context=context)
+            self._loop.call_soon(callback, self, context=self._context)
 
     @property
     def awaited(self) -> bool:
@@ -59,9 +59,7 @@ class Wake:
     def get_loop(self) -> asyncio.AbstractEventLoop:
         return self._loop
 
-    def add_done_callback(
-        self, callback: Callable[[Wake], object], *, context: Context | None = None
-    ) -> None:
+    def add_done_callback(self, callback: Callable[[Wake], object], *, context: Context) -> None:
         self._callback = callback
         self._context = context
 

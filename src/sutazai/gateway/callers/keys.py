@@ -154,7 +154,7 @@ def key_in_path(target: str) -> tuple[str, str]:
     ``/key/SECRET/v1/models?x=1`` gives ``("SECRET", "/v1/models?x=1")``, a target without a key
     gives ``("", target)``. For programs that can be given a base URL but no key.
     """
-    found = _KEY_IN_PATH.match(target)
+    found = _KEY_IN_PATH.match(target) if target.startswith("/key/") else None
     if found is None:
         return "", target
     rest = target[found.end() :]

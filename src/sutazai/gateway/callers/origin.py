@@ -8,11 +8,11 @@ in `Origin`, the second in `Host`. Programs send no `Origin` and the right `Host
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Collection
+from collections.abc import Awaitable, Collection
 from urllib.parse import urlsplit
 
 from sutazai.fleet.errors import Refused
-from sutazai.wire import Handler, Headers, Request, Response, error_response
+from sutazai.wire import Handler, Headers, Request, Response
 
 WILDCARDS = frozenset({"0.0.0.0", "::"})  # noqa: S104 (to be recognised)
 
@@ -24,22 +24,21 @@ HOSTS_MAX = 64
 def guarded(handler: Handler, listeners: Collection[str], own_hosts: Collection[str]) -> Handler:
     """``handler`` behind the check, which holds for all but the Unix ``listeners`` named.
 
-    ``own_hosts`` are the addresses that the TCP listeners are bound to.
+    ``own_hosts`` are the addresses that the TCP listeners are bound to. What is made raises Refused
+    when it is called, before anything is awaited.
     """
 
-    good: set[str] = set()  # hosts that were found to be ours; clients say few different ones
+    good: set[str | None] = set()  # hosts that were found ours; clients say few different ones
 
-    async def guard(request: Request) -> Response:
-        headers = request.headers
-        host = headers.get("host")
-        if request.listener not in listeners and (host not in good or "origin" in headers):
-            try:
+    def guard(request: Request) -> Awaitable[Response]:
+        if request.listener not in listeners:
+            headers = request.headers
+            host = headers.get("host")
+            if host not in good or "origin" in headers:
                 check(headers, own_hosts)
-            except Refused as error:
-                return error_response(error)
-            if host is not None and len(good) < HOSTS_MAX:
-                good.add(host)
-        return await handler(request)
+                if len(good) < HOSTS_MAX:
+                    good.add(host)
+        return handler(request)
 
     return guard
 

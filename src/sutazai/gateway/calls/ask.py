@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import msgspec
 
 from sutazai.fleet.errors import BadInput
 from sutazai.gateway.dialects.codec import ClientCodec
@@ -10,7 +10,7 @@ from sutazai.gateway.dialects.neutral import Form, JsonObject
 from sutazai.gateway.dialects.reading import read_json
 
 
-class Ask(NamedTuple):
+class Ask(msgspec.Struct, frozen=True, gc=False):
     """The body's bytes as they came, what they say, and whether a stream is wanted.
 
     ``codec`` and ``form`` tell the endpoint, and thereby the words of the answer; ``headers``

@@ -11,7 +11,7 @@ from sutazai.gateway.calls.planning import Plan
 from sutazai.gateway.calls.plant import Plant
 from sutazai.gateway.calls.streaming import KEPT_MAX, AnswerStream
 from sutazai.gateway.calls.ways import Way
-from sutazai.gateway.calls.work import Work, end
+from sutazai.gateway.calls.work import Work
 from sutazai.gateway.context.cut import Reading
 from sutazai.gateway.dialects import CODECS, relays
 from sutazai.gateway.dialects.absent import absent_api
@@ -161,7 +161,8 @@ class Attempt:
         if self._plant.keeps_contents:
             account.answer = data[:KEPT_MAX]
         headers = (_JSON, *account.headers())
-        end(work, account, Outcome.DONE, usage)
+        work.done(usage)
+        account.end(Outcome.DONE, usage)
         return Response(200, headers, data)
 
     async def _read(self, work: Work, response: ClientResponse) -> tuple[bytes, Usage]:

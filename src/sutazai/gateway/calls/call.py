@@ -67,22 +67,23 @@ class LlmCall:
             raise
 
     async def _answer(self, caller: Caller, raw: bytes, headers: Headers) -> Response:
-        account, plant = self._account, self._plant
+        account, plant, codec = self._account, self._plant, self._codec
         account.caller = caller
         plant.activity.asks(caller)
         value = parse_object(raw)
-        stream = self._codec.wants_stream(self._form, value)
-        passed = self._passed_on(headers)
-        account.ask = ask = Ask(self._codec, self._form, raw, value, stream, passed)
+        stream = codec.wants_stream(self._form, value)
+        passed = self._passed_on(headers) if codec.passed_on else ()
+        account.ask = ask = Ask(codec, self._form, raw, value, stream, passed)
         if task := headers.get(TASK):
             account.served = plant.tasks.call(caller, task, ask.path, raw, account.begun)
-        self._admit(caller)
+        if caller.budget is not None:
+            self._admit(caller)
         plan, ask = await plan_call(plant, account, ask)
         computation = Computation(plant, account, ask, plan)
         work = self._sharing.answer(account, ask, computation) or computation.run()
-        kind = self._codec.stream_type
-        if not (stream and kind.startswith(SSE)):
+        if not stream or not codec.stream_type.startswith(SSE):
             return await work
+        kind = codec.stream_type
         return await patiently(
             self._told(work),
             lambda: [("content-type", kind), *account.headers()],
@@ -94,9 +95,7 @@ class LlmCall:
     def _passed_on(self, headers: Headers) -> tuple[tuple[str, str], ...]:
         """Those that belong to the request as its body does."""
         names = self._codec.passed_on
-        return (
-            tuple((name, value) for name in names if (value := headers.get(name))) if names else ()
-        )
+        return tuple((name, value) for name in names if (value := headers.get(name)))
 
     def _admit(self, caller: Caller) -> None:
         """Takes a place within the caller's budget. Raises BudgetSpent."""
@@ -104,8 +103,7 @@ class LlmCall:
         try:
             account.hold = plant.budgets.admit(caller, account.at)
         finally:
-            if caller.budget is not None:
-                account.rates = rate_headers(plant.budgets, caller, account.at)
+            account.rates = rate_headers(plant.budgets, caller, account.at)
 
     async def _told(self, work: Coroutine[Any, Any, Response]) -> Response:
         """Closes the account where nobody else will: the client may have its status already."""

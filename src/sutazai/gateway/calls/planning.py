@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import msgspec
 
 from sutazai.fleet.declared import Priority
 from sutazai.fleet.errors import DeadlineExceeded
@@ -27,7 +27,7 @@ _UNFITTED = frozenset({Form.COUNT})
 _INSTRUCTING = ("system", "developer")
 
 
-class Plan(NamedTuple):
+class Plan(msgspec.Struct, frozen=True, gc=False):
     """What the queue needs to know of a call.
 
     ``targets`` are tried in their order; ``wait`` is how many seconds the call may wait; what has
@@ -166,7 +166,7 @@ def _fitted(
         return targets[at:], ask, prompt
     if isinstance(decision, Windowed):
         account.context = f"windowed; dropped={decision.dropped}"
-        ask = ask._replace(raw=write_json(decision.body), value=decision.body)
+        ask = msgspec.structs.replace(ask, raw=write_json(decision.body), value=decision.body)
         prompt = prompt.left(ask.codec.prompt_of(ask.form, decision.body))
     return targets, ask, prompt
 

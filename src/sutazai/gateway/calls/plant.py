@@ -74,4 +74,4 @@ class Plant:
         """The account of a call that has just come."""
         self._calls += 1
         name = f"{self._prefix}-{self._calls}"
-        return Account(name, self.observers, self.clock, self.wall, keeps=self.keeps_contents)
+        return Account(name, self.observers, self.clock, self.wall, self.keeps_contents)

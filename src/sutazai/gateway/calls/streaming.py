@@ -34,6 +34,8 @@ class AnswerStream:
         "_response", "_sink", "_tell", "_work",
     )  # fmt: skip
 
+    _sink: Sink
+
     def __init__(
         self,
         account: Account,
@@ -54,7 +56,6 @@ class AnswerStream:
         self._kept: list[bytes] | None = [] if keep else None
         self._last_age = account.age + work.way.backend.route.timeouts.total
         self._ahead = b""
-        self._sink: Sink | None = None
         self._outcome: Outcome | None = None
         self._error: SutazaiError | None = None
 
@@ -74,14 +75,14 @@ class AnswerStream:
 
     def attach(self, sink: Sink) -> None:
         self._sink = sink
+        ahead = self._noted(self._ahead)
         if self._outcome is Outcome.DONE:
-            self._note(self._ahead)
-            sink.close(self._ahead)
-        elif self._pipe.error is not None:
-            self._write(self._ahead)
+            sink.close(ahead)
+            return
+        sink.write(ahead)
+        if self._pipe.error is not None:
             self._fail(self._pipe.error)
         else:
-            self._write(self._ahead)
             self._response.deliver(self)
 
     def hold(self) -> None:
@@ -112,9 +113,7 @@ class AnswerStream:
 
     def received(self, data: bytes) -> None:
         pipe, age = self._pipe, self._account.age
-        piece = pipe.feed(data, age)
-        if piece:
-            self._write(piece)
+        self._sink.write(self._noted(pipe.feed(data, age)))
         if pipe.error is not None:
             self._fail(pipe.error)
         elif age > self._last_age:
@@ -124,29 +123,25 @@ class AnswerStream:
         pipe, age = self._pipe, self._account.age
         piece = (pipe.feed(last, age) if last else b"") + pipe.finish(age)
         if pipe.error is not None:
-            self._write(piece)
+            self._sink.write(self._noted(piece))
             self._fail(pipe.error)
-        elif self._outcome is None and self._sink is not None:
+        elif self._outcome is None:
             self._outcome = Outcome.DONE
             self._done()  # the backend is free, however long the client takes
-            self._note(piece)
-            self._sink.close(piece)
+            self._sink.close(self._noted(piece))
 
     def failed(self, error: Exception) -> None:
         self._fail(error if isinstance(error, SutazaiError) else DeadlineExceeded(str(error)))
 
-    def _write(self, piece: bytes) -> None:
-        if piece and self._sink is not None:
-            self._note(piece)
-            self._sink.write(piece)
-
     def _fail(self, error: SutazaiError) -> None:
-        if self._outcome is None and self._sink is not None:
+        if self._outcome is None:
             self._outcome, self._error = Outcome.FAILED, error
             self._sink.close(self._tell(error))
 
-    def _note(self, piece: bytes) -> None:
+    def _noted(self, piece: bytes) -> bytes:
+        """The same, which goes to the client."""
         account = self._account
         account.bytes_out += len(piece)
         if self._kept is not None and account.bytes_out < KEPT_MAX:
             self._kept.append(piece)
+        return piece

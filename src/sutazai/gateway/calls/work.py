@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from sutazai.fleet.errors import SutazaiError
-from sutazai.gateway.calls.account import NO_USAGE, Account
+from sutazai.gateway.calls.account import Account
 from sutazai.gateway.calls.departures import Asked
 from sutazai.gateway.calls.plant import Plant
 from sutazai.gateway.calls.ways import Way
-from sutazai.gateway.dialects.neutral import Call, Usage
+from sutazai.gateway.dialects.neutral import NO_USAGE, Call, Usage
 from sutazai.gateway.queue.admission import Slot
 from sutazai.gateway.records.call import Outcome
 

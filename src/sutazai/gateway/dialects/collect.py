@@ -53,6 +53,8 @@ class Collector:
         for event in events:
             if isinstance(event, End):
                 self._end = event
+            elif isinstance(event, str):
+                self._text.append(event)
             else:
                 self._text.append(event.text)
                 self._thinking.append(event.thinking)

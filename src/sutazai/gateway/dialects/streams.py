@@ -141,13 +141,12 @@ class LineDecoder:
         if len(self._rest) > FRAME_MAX:
             self.error = BadPeer(f"the backend sent a frame of more than {FRAME_MAX} bytes")
         try:
-            with backend_speaks:
-                for line in lines:
-                    stripped = line.strip()
-                    if stripped and not self.ended:
-                        self._line(stripped, events)
+            for line in lines:
+                stripped = line.strip()
+                if stripped and not self.ended:
+                    self._line(stripped, events)
         except SutazaiError as error:
-            self.error = error
+            self.error = blamed(error)
         return events
 
     def finish(self) -> list[Event]:
@@ -202,24 +201,28 @@ class Translation:
         self.error = self._decoder.error
         encoded = b""
         try:
-            with backend_speaks:
-                for event in events:
-                    encoded += self._encoder.encode(event, elapsed)
-                    self._note(event)
+            for event in events:
+                encoded += self._encoder.encode(event, elapsed)
+                if isinstance(event, End):
+                    self.ended, self._told = True, event.usage
+                else:
+                    self._pieces += 1
         except SutazaiError as error:
-            self.error = error
+            self.error = blamed(error)
         return encoded
 
-    def _note(self, event: Event) -> None:
-        if isinstance(event, End):
-            self.ended = True
-            self._told = event.usage
-        else:
-            self._pieces += 1
+
+def blamed(error: SutazaiError) -> SutazaiError:
+    """``error``, where it is in the words: then it is the backend's fault, not the client's."""
+    if not isinstance(error, BadInput):
+        return error
+    fault = BadPeer(f"the backend's answer cannot be used: {error.message}")
+    fault.__cause__ = error
+    return fault
 
 
 class _BackendSpeaks:
-    """See `backend_speaks`. No generator: every frame of every stream passes through here."""
+    """See `backend_speaks`."""
 
     __slots__ = ()
 
@@ -233,11 +236,11 @@ class _BackendSpeaks:
         trace: TracebackType | None,
     ) -> None:
         if isinstance(value, BadInput):
-            raise BadPeer(f"the backend's answer cannot be used: {value.message}") from value
+            raise blamed(value) from value
 
 
 backend_speaks = _BackendSpeaks()
-"""A context in which what is wrong with the words is the backend's fault, not the client's."""
+"""A context in which errors are `blamed` on the backend."""
 
 
 def cut_short() -> BadPeer:

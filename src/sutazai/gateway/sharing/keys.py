@@ -53,7 +53,7 @@ def is_deterministic(dialect: str, form: Form, body: JsonObject) -> bool:
     if form in _EMBEDDINGS:
         return True
     options = body.get("options") if dialect == Dialect.OLLAMA else body
-    return isinstance(options, Mapping) and _fixes_choice(options) and body.get("n") in (None, 1)
+    return isinstance(options, dict) and _fixes_choice(options) and body.get("n") in (None, 1)
 
 
 def share_key(
@@ -107,7 +107,7 @@ def _stands_alone(body: JsonObject) -> bool:
 
 
 def _is_ours(tool: Any) -> bool:
-    return isinstance(tool, Mapping) and tool.get("type") in _OUR_TOOLS
+    return isinstance(tool, dict) and tool.get("type") in _OUR_TOOLS
 
 
 def _manner(body: JsonObject) -> bytes:

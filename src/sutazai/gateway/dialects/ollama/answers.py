@@ -24,17 +24,19 @@ from sutazai.gateway.dialects.streams import backend_speaks, count, text
 from sutazai.gateway.failures import BackendFailed, inband_failure
 
 _NS = 1_000_000_000
+_VECTORS = {Form.EMBEDDING: "embeddings", Form.SINGLE_EMBEDDING: "embedding"}
 
 
 def check(form: Form, value: JsonObject) -> Usage:
     """The usage of a whole answer. Raises BackendFailed or BadPeer if it is no answer."""
-    raise_inband(value)
-    if form is Form.EMBEDDING or form is Form.SINGLE_EMBEDDING:
-        field = "embeddings" if form is Form.EMBEDDING else "embedding"
-        if not isinstance(value.get(field), list):
-            raise BadPeer(f"the backend's answer has no {field}")
-    elif not value.get("done"):
-        raise BadPeer("the backend's answer is not complete")
+    if "error" in value:
+        raise_inband(value)
+    vectors = _VECTORS.get(form)
+    if vectors is None:
+        if not value.get("done"):
+            raise BadPeer("the backend's answer is not complete")
+    elif not isinstance(value.get(vectors), list):
+        raise BadPeer(f"the backend's answer has no {vectors}")
     return read_usage(value)
 
 
@@ -134,9 +136,12 @@ def end_body(end: End, elapsed: float) -> dict[str, Any]:
 
 
 def timestamp(seconds: float) -> str:
-    """A time as Go writes it."""
+    """A time as Go writes it, to the millisecond."""
     whole = int(seconds)
-    return f"{_second(whole)}.{int((seconds - whole) * 1_000_000):06}Z"
+    return _second(whole) + _MILLISECONDS[int((seconds - whole) * 1000)]
+
+
+_MILLISECONDS = tuple([f".{count:03}000Z" for count in range(1000)])
 
 
 @lru_cache(maxsize=4)

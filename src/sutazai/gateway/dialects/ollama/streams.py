@@ -7,7 +7,7 @@ from json.encoder import encode_basestring
 from typing import Any
 
 from sutazai.fleet.errors import BadPeer
-from sutazai.gateway.dialects.neutral import Delta, End, Envelope, Event, Form
+from sutazai.gateway.dialects.neutral import Delta, End, Envelope, Event, Form, said
 from sutazai.gateway.dialects.ollama.answers import (
     delta_body,
     end_body,
@@ -65,16 +65,10 @@ class OllamaDecoder(LineDecoder):
     def _line(self, line: bytes, events: list[Event]) -> None:
         value = read_frame(line)
         raise_inband(value)
-        delta = read_delta(self._form, value)
-        if delta != _NOTHING:
-            events.append(delta)
+        events += said(read_delta(self._form, value))
         if value.get("done"):
             self.ended = True
             events.append(read_end(value))
-
-
-_NOTHING = Delta()
-_TEXT_ONLY = _NOTHING[1:]
 
 
 class OllamaEncoder:
@@ -83,6 +77,7 @@ class OllamaEncoder:
     def __init__(self, form: Form, envelope: Envelope) -> None:
         self._form = form
         self._envelope = envelope
+        self._created = envelope.created
         self._before = f'{{"model":{write_json(envelope.model).decode()},"created_at":"'
         if form is Form.COMPLETION:
             self._between, self._after = '","response":', ',"done":false}\n'
@@ -91,20 +86,20 @@ class OllamaEncoder:
             self._after = '},"done":false}\n'
 
     def encode(self, event: Event, elapsed: float) -> bytes:
+        if isinstance(event, str):
+            return self._plain(event, elapsed)
         if isinstance(event, End):
             return ndjson(self._last(event, elapsed))
-        if event[1:] == _TEXT_ONLY:
-            return self._plain(event, elapsed)
         return ndjson(delta_body(self._form, event, self._envelope, elapsed))
 
-    def _plain(self, delta: Delta, elapsed: float) -> bytes:
+    def _plain(self, words: str, elapsed: float) -> bytes:
         """What nearly all lines are, without building them anew."""
-        created = timestamp(self._envelope.created + elapsed)
-        said = encode_basestring(delta.text)
+        created = timestamp(self._created + elapsed)
+        quoted = encode_basestring(words)
         try:
-            return f"{self._before}{created}{self._between}{said}{self._after}".encode()
+            return f"{self._before}{created}{self._between}{quoted}{self._after}".encode()
         except UnicodeEncodeError:
-            return ndjson(delta_body(self._form, delta, self._envelope, elapsed))
+            return ndjson(delta_body(self._form, Delta(words), self._envelope, elapsed))
 
     def _last(self, end: End, elapsed: float) -> dict[str, Any]:
         empty = delta_body(self._form, Delta(), self._envelope, elapsed)

@@ -31,12 +31,12 @@ OBJECTS = {Form.CHAT: "chat.completion", Form.COMPLETION: "text_completion"}
 
 def check(form: Form, value: JsonObject) -> Usage:
     """The usage of a whole answer. Raises BackendFailed or BadPeer if it is no answer."""
-    raise_inband(value)
-    if form is Form.EMBEDDING:
-        if not isinstance(value.get("data"), list):
-            raise BadPeer("the backend's answer has no embeddings")
-    else:
+    if "error" in value:
+        raise_inband(value)
+    if form in OBJECTS:
         _choice(value)
+    elif not isinstance(value.get("data"), list):
+        raise BadPeer("the backend's answer has no embeddings")
     return read_usage(value)
 
 
@@ -67,12 +67,13 @@ def _answer(form: Form, value: JsonObject, usage: Usage) -> Answer:
 
 def read_usage(value: JsonObject) -> Usage:
     """The usage that a frame tells; llama.cpp tells it in ``timings`` where it was not asked."""
-    usage, timings = value.get("usage"), value.get("timings")
+    usage = value.get("usage")
     if isinstance(usage, dict):
         details = usage.get("prompt_tokens_details")
         cached = count(details.get("cached_tokens")) if isinstance(details, dict) else 0
         prompt, completion = usage.get("prompt_tokens"), usage.get("completion_tokens")
         return Usage(count(prompt), count(completion), cached)
+    timings = value.get("timings")
     if isinstance(timings, dict):
         cached = count(timings.get("cache_n"))
         return Usage(

@@ -8,6 +8,7 @@ from json.encoder import encode_basestring
 from typing import Any
 
 from sutazai.gateway.dialects.fields import read_object, read_objects
+from sutazai.gateway.dialects.moulds import Mould
 from sutazai.gateway.dialects.neutral import (
     Delta,
     End,
@@ -18,6 +19,7 @@ from sutazai.gateway.dialects.neutral import (
     Timings,
     ToolCall,
     Usage,
+    said,
 )
 from sutazai.gateway.dialects.openai import logprobs
 from sutazai.gateway.dialects.openai.answers import (
@@ -34,7 +36,7 @@ from sutazai.gateway.dialects.streams import LineDecoder, count, read_frame, tex
 
 # What makes a frame worth parsing while it is relayed. Inside a text these marks stand with their
 # quotes escaped, so that no text is taken for them.
-_TELLS = re.compile(rb'"(?:error"|timings"|finish_reason": ?"|usage": ?\{)').search
+_TELLS = re.compile(rb'"(?:(?:error|timings)"\s*:|finish_reason": ?"|usage": ?\{)').search
 _LAST = re.compile(rb'"finish_reason": ?"').search
 
 
@@ -44,14 +46,20 @@ class OpenAiRelay(SseRelay):
     def __init__(self) -> None:
         super().__init__()
         self._is_error = False
+        self._mould = Mould()
+
+    def feed(self, data: bytes, elapsed: float) -> bytes:
+        """As its parent's."""
+        if not self._rest and self._mould.text(data):
+            self._pieces += 1
+            return data
+        return super().feed(data, elapsed)
 
     def _is_plain(self, data: bytes) -> bool:
-        return (
-            data.startswith(b"data: {")
-            and data.endswith(b"}\n\n")
-            and data.count(b"\n") == 2
-            and not _TELLS(data)
-        )
+        plain = _is_plain(data)
+        if plain:
+            self._mould.take(data)
+        return plain
 
     def _look_aside(self, line: bytes) -> bool:
         if line.startswith(b"event:"):
@@ -69,6 +77,16 @@ class OpenAiRelay(SseRelay):
         if (usage := read_usage(value)) != Usage():
             self._told = usage
         return _LAST(frame) is not None
+
+
+def _is_plain(data: bytes) -> bool:
+    """Whether ``data`` is one frame, and has nothing that is worth parsing while it is relayed."""
+    return (
+        data.startswith(b"data: {")
+        and data.endswith(b"}\n\n")
+        and data.count(b"\n") == 2
+        and not _TELLS(data)
+    )
 
 
 @dataclass(slots=True)
@@ -92,6 +110,24 @@ class OpenAiDecoder(LineDecoder):
         self._reason: str | None = None
         self._usage = Usage()
         self._timings = Timings()
+        self._mould = Mould()
+
+    def feed(self, data: bytes) -> list[Event]:
+        """As its parent's."""
+        words = self._mould.text(data)
+        if words:
+            return [words]
+        events = super().feed(data)
+        self._learn(data, events)
+        return events
+
+    def _learn(self, data: bytes, events: list[Event]) -> None:
+        """Recognize what is like ``data`` from now on, where that is one frame with a text."""
+        self._mould.forget()
+        if _is_plain(data) and not self._calls:
+            self._mould.take(data)
+            if events != [self._mould.text(data)]:
+                self._mould.forget()
 
     def finish(self) -> list[Event]:
         """Some servers leave out the last frame: what has a reason to have ended has ended."""
@@ -119,9 +155,7 @@ class OpenAiDecoder(LineDecoder):
             self._timings = read_timings(value)
         choices = value.get("choices")
         if isinstance(choices, list) and choices:
-            delta = self._choice(choices[0])
-            if delta != _NOTHING:
-                events.append(delta)
+            events += said(self._choice(choices[0]))
 
     def _choice(self, choice: Any) -> Delta:
         choice = read_object(choice, "choices[0]")
@@ -155,10 +189,6 @@ class OpenAiDecoder(LineDecoder):
         events.append(End(self._reason or "stop", self._usage, self._timings))
 
 
-_NOTHING = Delta()
-_TEXT_ONLY = _NOTHING[1:]
-
-
 class OpenAiEncoder:
     """A client's stream out of events."""
 
@@ -181,8 +211,10 @@ class OpenAiEncoder:
     def encode(self, event: Event, elapsed: float) -> bytes:
         if isinstance(event, End):
             return self._end(event)
-        if self._started and event.text and event[1:] == _TEXT_ONLY:
-            return self._plain(event.text)
+        if isinstance(event, str):
+            if self._started:
+                return self._plain(event)
+            event = Delta(event)
         told = logprobs.render(self._form, event.logprobs, self._said)
         self._said += len(event.text)
         if self._form is Form.COMPLETION:
@@ -199,14 +231,14 @@ class OpenAiEncoder:
             f'{end},"logprobs":null,"finish_reason":null}}]}}\n\n',
         )
 
-    def _plain(self, said: str) -> bytes:
+    def _plain(self, words: str) -> bytes:
         """What nearly all frames are, without building them anew."""
-        self._said += len(said)
+        self._said += len(words)
         try:
-            return f"{self._before}{encode_basestring(said)}{self._after}".encode()
+            return f"{self._before}{encode_basestring(words)}{self._after}".encode()
         except UnicodeEncodeError:
             is_text = self._form is Form.COMPLETION
-            return self._choice({"text": said} if is_text else {"delta": {"content": said}})
+            return self._choice({"text": words} if is_text else {"delta": {"content": words}})
 
     def _delta(self, event: Delta) -> dict[str, Any]:
         delta: dict[str, Any] = {} if self._started else {"role": "assistant"}
