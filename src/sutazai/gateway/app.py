@@ -16,6 +16,7 @@ from sutazai.gateway.api import Api
 from sutazai.gateway.callers.keys import (
     ANYBODY,
     CONTROL,
+    KEY_PATH,
     Caller,
     Keyring,
     Names,
@@ -197,12 +198,9 @@ class Gateway:
         return await self._trouble.befall() or await self._admit(request)
 
     def _admit(self, request: Request) -> Awaitable[Response]:
-        secret, rest = key_in_path(request.target)
-        if secret:
-            request.target = rest
-            request.headers = request.headers.with_("x-api-key", secret)
-        agent = door_agent(request.listener)
-        if agent is None:
+        if request.target.startswith(KEY_PATH):
+            _take_key(request)
+        if request.listener == GATEWAY or (agent := door_agent(request.listener)) is None:
             return self._outer.choose(request)(request)
         return self._at_door(agent, request)
 
@@ -246,6 +244,14 @@ class Gateway:
         target = f"/{request.params.get('rest', '')}{separator}{query}"
         self._messages.office.links.check(caller.name, request.params["name"])
         return await self._doors.serve(request.params["name"], request, target, caller)
+
+
+def _take_key(request: Request) -> None:
+    """Lets a key in the path be as one in a header."""
+    secret, rest = key_in_path(request.target)
+    if secret:
+        request.target = rest
+        request.headers = request.headers.with_("x-api-key", secret)
 
 
 def _serve_paths(router: Router, handler: Handler) -> None:

@@ -73,7 +73,7 @@ class Backends:
         self._clock = clock
         self._wall = wall
         self._watches: dict[str, Watch] = {}
-        self._states: dict[str, BackendState] = {}
+        self.published: Mapping[str, BackendState] = {}  # by name; another one after each change
         self._tiers: tuple[TierRoute, ...] = ()
         self._aliases: Mapping[str, str] = {}
         self._health = Health(client, self._publish, clock, tripped)
@@ -89,11 +89,11 @@ class Backends:
 
     @property
     def states(self) -> list[BackendState]:
-        return list(self._states.values())
+        return list(self.published.values())
 
     def state(self, name: str) -> BackendState:
         """Raises NoModel where the backend is not declared any more."""
-        state = self._states.get(name)
+        state = self.published.get(name)
         if state is None:
             raise NoModel(f"the backend {name!r} is not declared any more", hint="try again")
         return state
@@ -129,7 +129,7 @@ class Backends:
 
     def why_not(self, target: Target) -> str:
         """What is the matter with the backends that serve ``target``, in words."""
-        states = [self._states[name] for name in target.models if name in self._states]
+        states = [self.published[name] for name in target.models if name in self.published]
         return "; ".join(f"{each.route.name}: {each.reason}" for each in states if each.reason)
 
     # what calls tell
@@ -343,8 +343,8 @@ class Backends:
         self._publish()
 
     def _publish(self) -> None:
-        self._states = {name: self._shown(watch.state) for name, watch in self._watches.items()}
-        self._changed([self._scheduled(state) for state in self._states.values()])
+        self.published = {name: self._shown(watch.state) for name, watch in self._watches.items()}
+        self._changed([self._scheduled(state) for state in self.published.values()])
 
     def _shown(self, state: BackendState) -> BackendState:
         """``state`` with what is known here: its slots, and what of it is taken for broken."""

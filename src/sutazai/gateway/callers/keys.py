@@ -23,6 +23,9 @@ NAME_HEADER = "x-sutazai-agent"
 NAMES_MAX = 256
 """Names that callers without keys can have; all further ones share the name `KEYLESS`."""
 
+KEY_PATH = "/key/"
+"""How targets begin that have a key in them."""
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,47}")
 _KEY_IN_PATH = re.compile(r"/key/([^/?]+)")
 _LOCAL = ("127.", "[::1]:")
@@ -154,7 +157,7 @@ def key_in_path(target: str) -> tuple[str, str]:
     ``/key/SECRET/v1/models?x=1`` gives ``("SECRET", "/v1/models?x=1")``, a target without a key
     gives ``("", target)``. For programs that can be given a base URL but no key.
     """
-    found = _KEY_IN_PATH.match(target) if target.startswith("/key/") else None
+    found = _KEY_IN_PATH.match(target)
     if found is None:
         return "", target
     rest = target[found.end() :]

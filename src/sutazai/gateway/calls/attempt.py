@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from sutazai.fleet.errors import BadPeer, NoModel, SutazaiError
+from sutazai.fleet.errors import BadPeer, SutazaiError
+from sutazai.gateway.backends.catalogue import Target
 from sutazai.gateway.calls.account import Account
 from sutazai.gateway.calls.ask import Ask, parse_object
 from sutazai.gateway.calls.planning import Plan
@@ -13,15 +14,13 @@ from sutazai.gateway.calls.streaming import KEPT_MAX, AnswerStream
 from sutazai.gateway.calls.ways import Way
 from sutazai.gateway.calls.work import Work
 from sutazai.gateway.context.cut import Reading
-from sutazai.gateway.dialects import CODECS, relays
+from sutazai.gateway.dialects import CODECS
 from sutazai.gateway.dialects.absent import absent_api
 from sutazai.gateway.dialects.codec import Codec
 from sutazai.gateway.dialects.collect import Collector
 from sutazai.gateway.dialects.neutral import (
     Answer,
-    Call,
     Envelope,
-    Form,
     Usage,
     Vectors,
     form_of,
@@ -33,14 +32,16 @@ from sutazai.gateway.records.call import Outcome
 from sutazai.wire import ClientResponse, Response
 
 _JSON = ("content-type", "application/json")
-_TOKENS = frozenset({Form.CHAT, Form.COMPLETION})
 
 
 class Attempt:
     """Asks the backend that ``slot`` is on, and gives its answer."""
 
-    def __init__(self, plant: Plant, account: Account, ask: Ask, plan: Plan, slot: Slot) -> None:
+    def __init__(
+        self, plant: Plant, account: Account, ask: Ask, plan: Plan, target: Target, slot: Slot
+    ) -> None:
         self._plant = plant
+        self._target = target
         self._account = account
         self._ask = ask
         self._plan = plan
@@ -50,12 +51,15 @@ class Attempt:
     async def run(self) -> Response:
         """Raises what came before the answer's first byte; the slot is then the caller's."""
         account, ask = self._account, self._ask
-        way, call = self._choose_way()
-        account.backend, account.model = way.backend.route.name, way.model
+        # Found now and not before the queue: the backend may have other models since.
+        way = self._plant.ways.find(self._target, self._slot.backend, ask)
+        account.backend, account.model = way.name, way.model
         account.relayed = way.relayed
+        call = None if way.relayed else self._translator.parse(ask.form, ask.value)
         if call is not None and self._translator.only_loads(ask.form, ask.value):
             return await self._loaded(way)
-        work = Work(self._plant, account, self._slot, way, call)
+        form = ask.form if call is None else form_of(call)
+        work = Work(self._plant, account, self._slot, way, call, form)
         try:
             response = await self._ask_backend(work)
             return await (self._streamed if ask.stream else self._whole)(work, response)
@@ -73,44 +77,25 @@ class Attempt:
 
     # asking
 
-    def _choose_way(self) -> tuple[Way, Call | None]:
-        """The way to the slot's backend, and the call in the neutral form where it is translated.
-
-        Looked up now and not before the queue: the backend may have other models since.
-        """
-        ask, slot, backends = self._ask, self._slot, self._plant.backends
-        backend = backends.state(slot.backend)
-        target, codec, form = self._account.target, self._codec, ask.form
-        model = None if target is None else backends.model_of(target, slot.backend)
-        if model is None:
-            raise NoModel(f"the backend {slot.backend!r} has the model no more", hint="try again")
-        # The embedded server notices that a client left only while it streams to it.
-        streams = ask.stream or (backend.route.embedded and form in _TOKENS)
-        find = self._plant.ways.find
-        if relays(codec, form, backend.route.dialect):
-            if streams and not ask.stream:
-                streams = backend.codec.streamed(form, ask.value) is not None
-            return find(backend, model, form, relays=codec, streams=streams), None
-        call = self._translator.parse(form, ask.value)
-        return find(backend, model, form_of(call), relays=None, streams=streams), call
-
     async def _ask_backend(self, work: Work) -> ClientResponse:
         """The backend's good response, once its head is there. Raises BackendFailed."""
-        way, plant = work.way, self._plant
+        way, ask, plant = work.way, self._ask, self._plant
+        body, streams = self._body(work)
+        work.gathered = streams and not ask.stream
         for again in (True, False):
             work.asked = sent = await plant.client.send(
                 "POST",
-                way.backend.address,
-                way.target,
+                way.address,
+                way.targets[work.form],
                 headers=self._headers(way),
-                body=self._body(work),
-                timeout=way.timeout,
+                body=body,
+                timeout=way.streamed if streams else way.whole,
             )
             work.asked = response = await sent.response()
             if response.status < 400:
                 return response
             refused = again and response.status == 401
-            if not refused or not await plant.backends.renewed(self._slot.backend):
+            if not refused or not await plant.backends.renewed(way.name):
                 break
             await response.close()
         raise await self._failed(response, way)
@@ -122,18 +107,21 @@ class Attempt:
             return (*way.headers, *passed_on) if passed_on else way.headers
         return (*way.headers, *passed_on, *tokens.headers)
 
-    def _body(self, work: Work) -> bytes:
-        """What the backend is sent: the client's own bytes wherever they will do."""
-        way, value, codec = work.way, self._ask.value, work.way.backend.codec
-        body = value if work.call is None else codec.render(work.call, way.model)
-        if way.streams and not self._ask.stream:
-            body = codec.streamed(way.form, body) or body
-        body = way.backend.adapted(way.form, body, way.model)
+    def _body(self, work: Work) -> tuple[bytes, bool]:
+        """What the backend is sent, the client's own bytes wherever they will do; and whether it
+        is asked for a stream."""
+        way, ask = work.way, self._ask
+        value, streams, form = ask.value, ask.stream, work.form
+        body = value if work.call is None else way.codec.render(work.call, way.model)
+        if way.gathers and not streams and (told := way.codec.streamed(form, body)) is not None:
+            body, streams = told, True
+        if not way.verbatim:
+            body = way.backend.adapted(form, body, way.model)
         if work.call is not None:
-            return write_json(body)
+            return write_json(body), streams
         if body is value and value.get("model") == way.model:
-            return self._ask.raw
-        return write_json({**body, "model": way.model})
+            return ask.raw, streams
+        return write_json({**body, "model": way.model}), streams
 
     async def _failed(self, response: ClientResponse, way: Way) -> SutazaiError:
         """The error that the backend answered with."""
@@ -153,7 +141,7 @@ class Attempt:
         return Response(200, headers, write_json(body))
 
     async def _whole(self, work: Work, response: ClientResponse) -> Response:
-        read = self._gathered if work.way.streams else self._read
+        read = self._gathered if work.gathered else self._read
         data, usage = await read(work, response)
         account = self._account
         self._compare(work.way, usage)
@@ -173,14 +161,14 @@ class Attempt:
         except SutazaiError as cause:
             raise BadPeer("the backend's answer is not a JSON object") from cause
         if way.relayed:
-            return data, self._codec.check(way.form, value)
-        answer = way.backend.codec.parse_answer(way.form, value)
+            return data, self._codec.check(work.form, value)
+        answer = way.codec.parse_answer(work.form, value)
         return self._rendered(work, answer), answer.usage
 
     async def _gathered(self, work: Work, response: ClientResponse) -> tuple[bytes, Usage]:
         """A whole answer out of a streamed one."""
         way = work.way
-        collector = Collector(way.backend.codec.decoder(way.form))
+        collector = Collector(way.codec.decoder(work.form))
         while piece := await response.next_piece():
             self._began(way, response)
             collector.feed(piece)
@@ -211,10 +199,10 @@ class Attempt:
 
     def _compare(self, way: Way, usage: Usage) -> None:
         """Learns from what the backend has read, and notes where that was not all."""
-        prompt, target = self._plan.prompt, self._account.target
-        if prompt is None or target is None:
+        prompt = self._plan.prompt
+        if prompt is None:
             return
-        loaded = target.context(way.backend.route.name)
+        loaded = self._target.context(way.name)
         reading = self._plant.contexts.heard(prompt, way.model, usage.prompt_tokens, loaded)
         if reading is Reading.CUT:
             self._account.context = self._account.context or reading.value
@@ -229,9 +217,9 @@ class Attempt:
     def _pipe(self, work: Work) -> Pipe:
         way = work.way
         if work.call is None:
-            return self._codec.relay(way.form)
+            return self._codec.relay(work.form)
         encoder = self._translator.encoder(self._ask.form, self._envelope(way), work.call)
-        return Translation(way.backend.codec.decoder(way.form), encoder)
+        return Translation(way.codec.decoder(work.form), encoder)
 
     def _envelope(self, way: Way) -> Envelope:
         return Envelope(self._account.id, way.model, self._account.at)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from sutazai.fleet.errors import Failed, NoModel, QueueFull, SutazaiError
 from sutazai.fleet.serving import Overflow
@@ -36,6 +36,7 @@ class Computation:
         self.ask = ask
         self.plan = plan
         self.key: ShareKey | None = None
+        self._target = plan.targets[0]  # of the attempt under way, or the next one
         self._attempts = 0
         self._failed: dict[str, Fault] = {}  # backends, and what the last attempt there met
         self._first: SutazaiError | None = None
@@ -53,13 +54,15 @@ class Computation:
 
     async def run(self) -> Response:
         """The answer. Raises what went wrong before its first byte."""
-        slot: Slot | None = None
+        plant, account, slot = self._plant, self.account, None
         try:
             slot = await self._enter()
             while True:
-                self._note_start(slot)
+                target = account.target = self._target
+                account.queued, account.first_token = slot.waited, None
+                attempt = Attempt(plant, account, self.ask, self.plan, target, slot)
                 try:
-                    return await Attempt(self._plant, self.account, self.ask, self.plan, slot).run()
+                    return await attempt.run()
                 except SutazaiError as error:
                     await self._try_elsewhere(slot, error)
         except asyncio.CancelledError:  # its slot is its own until the backend has stopped
@@ -87,23 +90,22 @@ class Computation:
     async def _enter(self) -> Slot:
         """A slot for the first of the plan's targets that can be had."""
         first: SutazaiError | None = None
-        deadline = self._plant.clock() + self.plan.wait
-        for target in self._by_service():
+        targets, admission = self.plan.targets, self._plant.admission
+        deadline = admission.clock() + self.plan.wait
+        if len(targets) > 1:  # those first that a backend serves now
+            targets = tuple(sorted(targets, key=lambda target: not admission.serves(target.key)))
+        for target in targets:
             try:
-                return await self._plant.admission.acquire(self._entry(target, deadline))
+                slot = await admission.acquire(self._entry(target, deadline))
             except (NoModel, QueueFull, WaitedTooLong) as refusal:
                 first = first or refusal
                 if not self._may_go_on(refusal):
                     break
+            else:
+                self._target = target
+                return slot
         assert first is not None, "a plan has a target"  # noqa: S101 (for the type checker)
         raise first
-
-    def _by_service(self) -> Iterable[Target]:
-        """The plan's targets, those first that a backend serves now."""
-        targets, admission = self.plan.targets, self._plant.admission
-        if len(targets) == 1:
-            return targets
-        return sorted(targets, key=lambda target: not admission.serves(target.key))
 
     def _entry(self, target: Target, deadline: float) -> Entry:
         caller, plan, plant = self.plan.caller, self.plan, self._plant
@@ -138,12 +140,12 @@ class Computation:
         self._first = self._first or error
         self._attempts += 1
         self._failed[slot.backend] = fault
-        turn = self._next_turn(self.plan.target(slot.target), self._failed)
+        turn = self._next_turn(self._target, self._failed)
         if turn is None:
             raise self._first from None
-        target, without = turn
+        self._target, without = turn
         try:
-            await slot.again(target=target.key, without=without)
+            await slot.again(target=self._target.key, without=without)
         except SutazaiError:
             raise self._first from None
 
@@ -167,8 +169,3 @@ class Computation:
         if len(failed) == self._attempts == 1 and Fault.UNREACHABLE in failed.values():
             return target, frozenset()
         return None
-
-    def _note_start(self, slot: Slot) -> None:
-        account = self.account
-        account.queued, account.first_token = slot.waited, None
-        account.target = self.plan.target(slot.target)

@@ -41,13 +41,6 @@ class Plan(msgspec.Struct, frozen=True, gc=False):
     prefix: str
     prompt: Prompt | None
 
-    def target(self, key: str) -> Target:
-        """The target that the scheduler knows as ``key``."""
-        for target in self.targets:
-            if target.key == key:
-                return target
-        raise KeyError(key)
-
     def following(self, target: Target) -> tuple[Target, ...]:
         """Those to try after ``target``."""
         return self.targets[self.targets.index(target) + 1 :]

@@ -51,7 +51,7 @@ class Plant:
     activity: Activity = field(default_factory=Activity)
     departures: Departures = field(default_factory=Departures)
     courses: Courses = field(init=False)
-    ways: Ways = field(default_factory=Ways)
+    ways: Ways = field(init=False)
     auto: tuple[AutoRule, ...] = AUTO_RULES
     overflow: Overflow = Overflow.REJECT
     shares: bool = True
@@ -60,7 +60,7 @@ class Plant:
     _calls: int = 0
 
     def __post_init__(self) -> None:
-        self.courses = Courses(self.backends)
+        self.courses, self.ways = Courses(self.backends), Ways(self.backends)
 
     def apply(self, routes: Routes) -> None:
         """The policy from now on; calls under way go on as they began."""

@@ -7,7 +7,7 @@ from sutazai.gateway.calls.account import Account
 from sutazai.gateway.calls.departures import Asked
 from sutazai.gateway.calls.plant import Plant
 from sutazai.gateway.calls.ways import Way
-from sutazai.gateway.dialects.neutral import NO_USAGE, Call, Usage
+from sutazai.gateway.dialects.neutral import NO_USAGE, Call, Form, Usage
 from sutazai.gateway.queue.admission import Slot
 from sutazai.gateway.records.call import Outcome
 
@@ -15,59 +15,65 @@ from sutazai.gateway.records.call import Outcome
 class Work:
     """A slot, and what the backend was ``asked``, once it was. Let go exactly once.
 
-    ``call`` is None where the bytes of client and backend are relayed.
+    ``call`` is None where the bytes of client and backend are relayed; ``form`` is what the backend
+    is asked for. ``gathered`` says that it was asked for a stream although the client wants the
+    answer as a whole.
     """
 
-    __slots__ = ("_account", "_gone", "_plant", "_slot", "asked", "call", "way")
+    __slots__ = (
+        "_account", "_plant", "_slot", "asked", "call", "form", "gathered", "held", "way"
+    )  # fmt: skip
 
     def __init__(
-        self, plant: Plant, account: Account, slot: Slot, way: Way, call: Call | None
+        self,
+        plant: Plant,
+        account: Account,
+        slot: Slot,
+        way: Way,
+        call: Call | None,
+        form: Form,
     ) -> None:
         self._plant = plant
         self._account = account
         self._slot = slot
-        self._gone = False
         self.way = way
         self.call = call
+        self.form = form
+        self.gathered = False
         self.asked: Asked | None = None
-
-    @property
-    def held(self) -> bool:
-        """Whether it was not let go yet."""
-        return not self._gone
+        self.held = True  # until it is let go
 
     def done(self, usage: Usage) -> None:
         """The backend has answered to the end."""
-        if self._let_go():
-            self._close()
+        if self.held:
+            self._let_go()
             self._slot.release(self._tell(usage))
 
     def failed(self, error: SutazaiError, *, keep_slot: bool = False) -> None:
         """The backend has not; with ``keep_slot`` the call tries another one."""
-        if self._let_go():
-            self._close()
-            way, account = self.way, self._account
-            party = ("" if account.caller is None else account.caller.name, account.task)
-            self._plant.backends.failed(way.backend.route.name, way.model, error, party)
-            if not keep_slot:
-                self._slot.release()
+        if not self.held:
+            return
+        self._let_go()
+        way, account = self.way, self._account
+        party = ("" if account.caller is None else account.caller.name, account.task)
+        self._plant.backends.failed(way.name, way.model, error, party)
+        if not keep_slot:
+            self._slot.release()
 
     def left(self) -> None:
         """The client is gone."""
-        if not self._let_go():
+        if not self.held:
             return
+        self.held = False
         if self.asked is None:
             self._slot.release()
         else:
             self._plant.departures.see_off(self.asked, self._slot)
 
-    def _close(self) -> None:
+    def _let_go(self) -> None:
+        self.held = False
         if self.asked is not None:
             self.asked.drop()
-
-    def _let_go(self) -> bool:
-        gone, self._gone = self._gone, True
-        return not gone
 
     def _tell(self, usage: Usage) -> float:
         """Tells what the answer took; gives what it cost."""
@@ -75,7 +81,7 @@ class Work:
         started = account.queued or 0.0
         total = account.age
         first = account.first_token or total
-        name, caller = way.backend.route.name, account.caller
+        name, caller = way.name, account.caller
         self._plant.backends.succeeded(
             name,
             way.model,
