@@ -7,7 +7,7 @@ import msgspec
 from sutazai.fleet.errors import BadInput
 from sutazai.gateway.dialects.codec import ClientCodec
 from sutazai.gateway.dialects.neutral import Form, JsonObject
-from sutazai.gateway.dialects.reading import read_json
+from sutazai.gateway.dialects.reading import NoObject, read_object
 
 
 class Ask(msgspec.Struct, frozen=True, gc=False):
@@ -46,9 +46,8 @@ class Ask(msgspec.Struct, frozen=True, gc=False):
 def parse_object(raw: bytes) -> JsonObject:
     """``raw`` as a JSON object. Raises BadInput."""
     try:
-        value = read_json(raw)
+        return read_object(raw)
+    except NoObject as cause:
+        raise BadInput("the body must be a JSON object") from cause
     except (ValueError, RecursionError) as cause:
         raise BadInput(f"the body is not JSON: {cause}") from cause
-    if not isinstance(value, dict):
-        raise BadInput("the body must be a JSON object")
-    return value

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 from sutazai.fleet.errors import BadPeer, SutazaiError
 from sutazai.gateway.backends.catalogue import Target
 from sutazai.gateway.calls.account import Account
-from sutazai.gateway.calls.ask import Ask, parse_object
+from sutazai.gateway.calls.ask import Ask
 from sutazai.gateway.calls.planning import Plan
 from sutazai.gateway.calls.plant import Plant
 from sutazai.gateway.calls.streaming import KEPT_MAX, AnswerStream
 from sutazai.gateway.calls.ways import Way
 from sutazai.gateway.calls.work import Work
 from sutazai.gateway.context.cut import Reading
+from sutazai.gateway.context.prompts import Prompt
 from sutazai.gateway.dialects import CODECS
 from sutazai.gateway.dialects.absent import absent_api
 from sutazai.gateway.dialects.codec import Codec
@@ -25,6 +27,7 @@ from sutazai.gateway.dialects.neutral import (
     Vectors,
     form_of,
 )
+from sutazai.gateway.dialects.reading import read_object
 from sutazai.gateway.dialects.streams import Pipe, Translation, write_json
 from sutazai.gateway.failures import BackendFailed, backend_failure, failure_of
 from sutazai.gateway.queue.admission import Slot
@@ -144,7 +147,8 @@ class Attempt:
         read = self._gathered if work.gathered else self._read
         data, usage = await read(work, response)
         account = self._account
-        self._compare(work.way, usage)
+        if (prompt := self._plan.prompt) is not None:
+            self._compare(prompt, work.way, usage)
         account.bytes_out = len(data)
         if self._plant.keeps_contents:
             account.answer = data[:KEPT_MAX]
@@ -157,8 +161,8 @@ class Attempt:
         way = work.way
         data = await response.read()
         try:
-            value = parse_object(data)
-        except SutazaiError as cause:
+            value = read_object(data)
+        except (ValueError, RecursionError) as cause:
             raise BadPeer("the backend's answer is not a JSON object") from cause
         if way.relayed:
             return data, self._codec.check(work.form, value)
@@ -176,14 +180,14 @@ class Attempt:
         return self._rendered(work, answer), answer.usage
 
     async def _streamed(self, work: Work, response: ClientResponse) -> Response:
-        way = work.way
+        way, prompt = work.way, self._plan.prompt
         stream = AnswerStream(
             self._account,
             work,
             response,
             self._pipe(work),
             tell=self._frame,
-            ended=lambda usage: self._compare(way, usage),
+            ended=None if prompt is None else partial(self._compare, prompt, way),
             keep=self._plant.keeps_contents,
         )
         await stream.begin()
@@ -197,11 +201,8 @@ class Attempt:
             self._account.first_token = self._account.age
             response.bear(way.backend.route.timeouts.between_tokens)
 
-    def _compare(self, way: Way, usage: Usage) -> None:
+    def _compare(self, prompt: Prompt, way: Way, usage: Usage) -> None:
         """Learns from what the backend has read, and notes where that was not all."""
-        prompt = self._plan.prompt
-        if prompt is None:
-            return
         loaded = self._target.context(way.name)
         reading = self._plant.contexts.heard(prompt, way.model, usage.prompt_tokens, loaded)
         if reading is Reading.CUT:

@@ -25,7 +25,7 @@ class AnswerStream:
         response: what the backend sends.
         pipe: makes of it what the client gets.
         tell: the frame that tells the client of an error after the first byte.
-        ended: told of the usage when the answer came to its natural end.
+        ended: told of the usage when the answer came to its natural end, if anybody is.
         keep: keep the answer's beginning for the record.
     """
 
@@ -44,7 +44,7 @@ class AnswerStream:
         pipe: Pipe,
         *,
         tell: Callable[[SutazaiError], bytes],
-        ended: Callable[[Usage], None],
+        ended: Callable[[Usage], None] | None,
         keep: bool = False,
     ) -> None:
         self._account = account
@@ -102,7 +102,8 @@ class AnswerStream:
 
     def _done(self) -> None:
         if self._work.held:
-            self._ended(self._pipe.usage)
+            if self._ended is not None:
+                self._ended(self._pipe.usage)
             self._work.done(self._pipe.usage)
 
     @property

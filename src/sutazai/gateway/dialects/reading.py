@@ -8,6 +8,22 @@ from typing import Any
 import msgspec
 
 _decode = msgspec.json.Decoder().decode
+_decode_object = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+class NoObject(ValueError):
+    """It is JSON, but no object."""
+
+
+def read_object(data: bytes) -> dict[str, Any]:
+    """The object that ``data`` is. Raises NoObject, or as `read_json`."""
+    try:
+        return _decode_object(data)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        value = read_json(data)
+    if not isinstance(value, dict):
+        raise NoObject
+    return value
 
 
 def read_json(data: bytes) -> Any:

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from sutazai.fleet.errors import BadInput, BadPeer, SutazaiError
 from sutazai.gateway.dialects.neutral import End, Event, Usage
-from sutazai.gateway.dialects.reading import read_json
+from sutazai.gateway.dialects.reading import NoObject, read_object
 
 _to_text = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
@@ -254,12 +254,11 @@ def cut_short() -> BadPeer:
 def read_frame(data: bytes) -> dict[str, Any]:
     """One frame of JSON, with no space around it. Raises BadPeer."""
     try:
-        value = read_json(data)
+        return read_object(data)
+    except NoObject as cause:
+        raise BadPeer("the backend sent a frame that is not a JSON object") from cause
     except (ValueError, RecursionError) as cause:
         raise BadPeer("the backend sent a frame that is not JSON") from cause
-    if not isinstance(value, dict):
-        raise BadPeer("the backend sent a frame that is not a JSON object")
-    return value
 
 
 def write_json(value: Any) -> bytes:
