@@ -11,7 +11,7 @@ from sutazai.gateway.calls.account import Account
 from sutazai.gateway.calls.ask import Ask
 from sutazai.gateway.calls.planning import Plan
 from sutazai.gateway.calls.plant import Plant
-from sutazai.gateway.calls.streaming import KEPT_MAX, AnswerStream
+from sutazai.gateway.calls.streaming import KEPT_MAX, AnswerStream, Keeping
 from sutazai.gateway.calls.ways import Way
 from sutazai.gateway.calls.work import Work
 from sutazai.gateway.context.cut import Reading
@@ -180,15 +180,14 @@ class Attempt:
         return self._rendered(work, answer), answer.usage
 
     async def _streamed(self, work: Work, response: ClientResponse) -> Response:
-        way, prompt = work.way, self._plan.prompt
+        way, prompt, pipe = work.way, self._plan.prompt, self._pipe(work)
         stream = AnswerStream(
             self._account,
             work,
             response,
-            self._pipe(work),
+            Keeping(pipe) if self._plant.keeps_contents else pipe,
             tell=self._frame,
             ended=None if prompt is None else partial(self._compare, prompt, way),
-            keep=self._plant.keeps_contents,
         )
         await stream.begin()
         self._began(way, response)

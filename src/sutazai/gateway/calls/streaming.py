@@ -16,6 +16,43 @@ KEPT_MAX = 64 * 1024
 """Bytes of an answer that are kept for the record, where answers are kept."""
 
 
+class Keeping:
+    """A pipe that keeps the beginning of what ``pipe`` gives, for the record."""
+
+    def __init__(self, pipe: Pipe) -> None:
+        self._pipe = pipe
+        self._pieces: list[bytes] = []
+        self._size = 0
+
+    @property
+    def error(self) -> SutazaiError | None:
+        return self._pipe.error
+
+    @property
+    def ended(self) -> bool:
+        return self._pipe.ended
+
+    @property
+    def usage(self) -> Usage:
+        return self._pipe.usage
+
+    @property
+    def kept(self) -> bytes:
+        return b"".join(self._pieces)
+
+    def feed(self, data: bytes, elapsed: float) -> bytes:
+        return self._keep(self._pipe.feed(data, elapsed))
+
+    def finish(self, elapsed: float) -> bytes:
+        return self._keep(self._pipe.finish(elapsed))
+
+    def _keep(self, piece: bytes) -> bytes:
+        self._size += len(piece)
+        if self._size < KEPT_MAX:
+            self._pieces.append(piece)
+        return piece
+
+
 class AnswerStream:
     """The body of a streamed answer, written as the backend sends it.
 
@@ -26,12 +63,11 @@ class AnswerStream:
         pipe: makes of it what the client gets.
         tell: the frame that tells the client of an error after the first byte.
         ended: told of the usage when the answer came to its natural end, if anybody is.
-        keep: keep the answer's beginning for the record.
     """
 
     __slots__ = (
-        "_account", "_ahead", "_ended", "_error", "_kept", "_last_age", "_outcome", "_pipe",
-        "_response", "_sink", "_tell", "_work",
+        "_account", "_ahead", "_ended", "_error", "_last_age", "_outcome", "_pipe", "_response",
+        "_sink", "_tell", "_work",
     )  # fmt: skip
 
     _sink: Sink
@@ -45,7 +81,6 @@ class AnswerStream:
         *,
         tell: Callable[[SutazaiError], bytes],
         ended: Callable[[Usage], None] | None,
-        keep: bool = False,
     ) -> None:
         self._account = account
         self._work = work
@@ -53,7 +88,6 @@ class AnswerStream:
         self._pipe = pipe
         self._tell = tell
         self._ended = ended
-        self._kept: list[bytes] | None = [] if keep else None
         self._last_age = account.age + work.way.backend.route.timeouts.total
         self._ahead = b""
         self._outcome: Outcome | None = None
@@ -75,11 +109,11 @@ class AnswerStream:
 
     def attach(self, sink: Sink) -> None:
         self._sink = sink
-        ahead = self._noted(self._ahead)
+        self._account.bytes_out += len(self._ahead)
         if self._outcome is Outcome.DONE:
-            sink.close(ahead)
+            sink.close(self._ahead)
             return
-        sink.write(ahead)
+        sink.write(self._ahead)
         if self._pipe.error is not None:
             self._fail(self._pipe.error)
         else:
@@ -94,8 +128,8 @@ class AnswerStream:
     async def aclose(self) -> None:
         """The client has it all, or is gone."""
         outcome = self._outcome or (Outcome.DONE if self._complete else Outcome.CANCELLED)
-        if self._kept is not None:
-            self._account.answer = b"".join(self._kept)
+        if isinstance(self._pipe, Keeping):
+            self._account.answer = self._pipe.kept
         if outcome is Outcome.DONE:
             self._done()
         end(self._work, self._account, outcome, self._pipe.usage, self._error)
@@ -113,8 +147,11 @@ class AnswerStream:
     # what the backend's connection calls
 
     def received(self, data: bytes) -> None:
-        pipe, age = self._pipe, self._account.age
-        self._sink.write(self._noted(pipe.feed(data, age)))
+        pipe, account = self._pipe, self._account
+        age = account.clock() - account.begun
+        piece = pipe.feed(data, age)
+        account.bytes_out += len(piece)
+        self._sink.write(piece)
         if pipe.error is not None:
             self._fail(pipe.error)
         elif age > self._last_age:
@@ -123,13 +160,14 @@ class AnswerStream:
     def ended(self, last: bytes) -> None:
         pipe, age = self._pipe, self._account.age
         piece = (pipe.feed(last, age) if last else b"") + pipe.finish(age)
+        self._account.bytes_out += len(piece)
         if pipe.error is not None:
-            self._sink.write(self._noted(piece))
+            self._sink.write(piece)
             self._fail(pipe.error)
         elif self._outcome is None:
             self._outcome = Outcome.DONE
             self._done()  # the backend is free, however long the client takes
-            self._sink.close(self._noted(piece))
+            self._sink.close(piece)
 
     def failed(self, error: Exception) -> None:
         self._fail(error if isinstance(error, SutazaiError) else DeadlineExceeded(str(error)))
@@ -138,11 +176,3 @@ class AnswerStream:
         if self._outcome is None:
             self._outcome, self._error = Outcome.FAILED, error
             self._sink.close(self._tell(error))
-
-    def _noted(self, piece: bytes) -> bytes:
-        """The same, which goes to the client."""
-        account = self._account
-        account.bytes_out += len(piece)
-        if self._kept is not None and account.bytes_out < KEPT_MAX:
-            self._kept.append(piece)
-        return piece

@@ -26,8 +26,13 @@ FRAME_MAX = 16 * 1024 * 1024
 class Pipe(Protocol):
     """From a backend's bytes to a client's."""
 
-    error: SutazaiError | None
-    ended: bool
+    @property
+    def error(self) -> SutazaiError | None:
+        """What went wrong, if anything did."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether the answer's last frame has come."""
 
     @property
     def usage(self) -> Usage:
