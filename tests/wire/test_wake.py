@@ -96,6 +96,29 @@ async def test_cancelled_after_it_rang_the_task_is_still_cancelled() -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+    async with asyncio.timeout(1):
+        await wake  # the next one hears what it did not
+
+
+async def test_rung_twice_before_it_is_heard_it_is_heard_once() -> None:
+    wake, seen = Wake(asyncio.get_running_loop()), list[str]()
+
+    async def wait() -> None:
+        while True:
+            await wake
+            seen.append("went on")
+
+    task = asyncio.create_task(wait())
+    await asyncio.sleep(0)
+    wake.set()
+    wake.set()
+    assert not wake.awaited  # it is on its way
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert seen == ["went on"] and wake.awaited
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
 
 
 async def test_rung_after_it_was_cancelled_it_is_heard_by_the_next() -> None:

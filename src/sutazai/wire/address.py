@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Literal, cast
 
 from sutazai.fleet.errors import BadInput
@@ -48,11 +48,16 @@ class Address:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
 
-    def __str__(self) -> str:
+    @cached_property
+    def text(self) -> str:
+        """As `parse` takes it; every address has its own."""
         if self.scheme == "unix":
             return f"unix:{self.socket}"
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.scheme}://{host}:{self.port}{self.base}"
+
+    def __str__(self) -> str:
+        return self.text
 
 
 @lru_cache(maxsize=1024)

@@ -115,7 +115,7 @@ class Client:
     ) -> None:
         self._limits = limits
         self._dialer = Dialer(tls, proxies)
-        self._pools: dict[Address, Pool] = {}
+        self._pools: dict[str, Pool] = {}  # by the addresses' texts, hashed in no time
         self._uploads: set[asyncio.Task[None]] = set()
         self._closed = False
 
@@ -162,7 +162,7 @@ class Client:
         For who may lose interest before the answer begins and then has to know when the server has
         stopped. Raises BadInput for what cannot be sent, ConnectFailed, PeerClosed.
         """
-        pool = self._pools.get(address) or self._new_pool(address)
+        pool = self._pools.get(address.text) or self._new_pool(address)
         head = request_head(method, pool.route, target, headers, body)
         connection = pool.take_idle() or await pool.acquire(timeout.connect)
         # A class that is called with keywords takes twice as long.
@@ -218,7 +218,7 @@ class Client:
         Raises BadInput where the options cannot be used.
         """
         self._dialer.trust(address, options)
-        if (pool := self._pools.get(address)) is not None:
+        if (pool := self._pools.get(address.text)) is not None:
             pool.drop_idle()
 
     async def close(self) -> None:
@@ -245,12 +245,13 @@ class Client:
     def _new_pool(self, address: Address) -> Pool:
         if self._closed:
             raise Unavailable("the client is closed")
-        pool = self._pools[address] = Pool(address, self._limits, self._dialer, self._forget)
+        pool = self._pools[address.text] = Pool(address, self._limits, self._dialer, self._forget)
         return pool
 
     def _forget(self, pool: Pool) -> None:
-        if self._pools.get(pool.address) is pool:
-            del self._pools[pool.address]
+        text = pool.address.text
+        if self._pools.get(text) is pool:
+            del self._pools[text]
 
     async def _upload(
         self,
@@ -262,14 +263,14 @@ class Client:
         timeout: Timeout,
     ) -> ClientResponse:
         try:
-            pool = self._pools.get(address) or self._new_pool(address)
+            pool = self._pools.get(address.text) or self._new_pool(address)
             out = plan_upload(method, pool.route, target, headers, body)
             connection = await pool.acquire(timeout.connect)
         except BaseException:
             await close_body(body)
             raise
         pending = Pending(connection, pool.loop)
-        connection.begin(pending, method, timeout.idle)
+        connection.ask(pending, method, out.head, b"", timeout)
         task = asyncio.get_running_loop().create_task(
             upload(connection, out, body, timeout.headers), name="wire-upload"
         )

@@ -54,9 +54,9 @@ class Pending(Wake):
 
     def __init__(self, connection: ClientConnection, loop: asyncio.AbstractEventLoop) -> None:
         # As the parent's; one call less for each request.
-        self._asyncio_future_blocking = self._rung = self._cancelled = False
         self._loop = loop
-        self._callback = None
+        self._rung = False
+        self._future = None
         self.connection = connection
         self.status = 0
         self.headers = _NO_HEADERS
@@ -132,8 +132,12 @@ class ClientConnection(asyncio.Protocol):
             if piece is None:
                 self._feed(frame, body, data)
             elif body.pass_on(piece):
-                if self.idle is not None:
-                    self._timer.set(self.idle)
+                idle, timer = self.idle, self._timer
+                if idle is not None:
+                    if timer.deadline is None or timer.seconds != idle:
+                        timer.set(idle)
+                    else:  # with each token, so without a call: it is only put off
+                        timer.deadline = self._loop.time() + idle
             else:
                 body.feed(piece)
                 body.flush()
@@ -195,22 +199,22 @@ class ClientConnection(asyncio.Protocol):
     def ask(
         self, pending: Pending, method: str, head: bytes, body: bytes, timeout: Timeout
     ) -> None:
-        """Send a request, whose response is for ``pending``."""
-        self.begin(pending, method, timeout.idle)
-        self.writer.write_all(head, body)
-        self._timer.set(timeout.headers)
-
-    def begin(self, pending: Pending, method: str, idle: float | None) -> None:
-        """Get ready for the response to a request."""
+        """Send a request, or its head alone, whose response is for ``pending``."""
         self._pending = pending
         self._bare = method == "HEAD"
         self._interim = 0
-        self.idle = idle
+        self.idle = timeout.idle
         self.untouched = True
+        self.writer.write_all(head, body)
+        self._timer.set(timeout.headers)
 
     def uploads(self, task: asyncio.Task[None]) -> None:
-        """``task`` sends the request's body, and is cancelled when there is no use in it."""
+        """``task`` sends the request's body, and is cancelled when there is no use in it.
+
+        Until then the server need not answer.
+        """
         self._upload = task
+        self._timer.set(None)
 
     def sent(self, timeout: float | None) -> None:
         """The request is sent to its end, and the server has ``timeout`` seconds to answer."""
@@ -350,13 +354,12 @@ def _frame(head: ResponseHead) -> Frame:
 async def upload(
     connection: ClientConnection, out: Outgoing, body: AsyncIterator[bytes], stall: float | None
 ) -> None:
-    """Send a request with an iterated body; what goes wrong is handed to who awaits the response.
+    """Send the body of a request; what goes wrong is handed to who awaits the response.
 
     ``stall`` is how long the server may take nothing, and then how long it may take to answer.
     """
     writer = connection.writer
     try:
-        writer.write(out.head)
         await send_pieces(writer, body, chunked=out.chunked, length=out.length, stall=stall)
         connection.sent(stall)
     except Stalled as cause:

@@ -60,7 +60,6 @@ class Connection(asyncio.Protocol):
     _transport: asyncio.Transport
     _outlet: Outlet
     _timer: LazyTimer
-    _turn: Wake
 
     def __init__(self, hub: Hub, listener: str) -> None:
         self._hub = hub
@@ -70,6 +69,7 @@ class Connection(asyncio.Protocol):
         self._ahead = b""
         self._heads = HeadReader(parse_request, hub.limits.header)
         self.task: asyncio.Task[None] | None = None
+        self._turn = Wake(self._loop)
         self.busy = False
         self._request: Request | None = None
         self._body: Body = EMPTY
@@ -103,7 +103,8 @@ class Connection(asyncio.Protocol):
                 self._pause()
         else:
             self._next(self._ahead + data if self._ahead else data)
-            self._start()
+            if self._request is not None:
+                self._turn.set()
 
     def eof_received(self) -> bool:
         self._eof = True
@@ -150,6 +151,7 @@ class Connection(asyncio.Protocol):
     def retire(self) -> None:
         """Serve no more requests; one that is being answered is brought to its end."""
         self._retired = True
+        self._keep_alive = False
         if not self.busy:
             self._close()
 
@@ -197,7 +199,8 @@ class Connection(asyncio.Protocol):
         """The request of ``head`` is next; ``rest`` came with it."""
         length = head.length
         self._in_head = False
-        self._old, self._keep_alive = head.old, head.keep_alive
+        self._old = head.old
+        self._keep_alive = head.keep_alive and not self._retired
         self.busy = True
         if length is not None and length <= len(rest):
             body: Body = Whole(rest[:length]) if length else EMPTY
@@ -210,6 +213,8 @@ class Connection(asyncio.Protocol):
         self._request = Request(
             head.method, head.target, head.headers, body, limit, length, self.listener, self._peer
         )
+        if self.task is None:
+            self.task = self._loop.create_task(self._work(), name="wire-requests")
         if self._eof:
             self._timer.set(self._hub.limits.half_closed)
         if self._frame is not None and rest:
@@ -244,11 +249,13 @@ class Connection(asyncio.Protocol):
         self._ahead = rest
         if not self.busy:
             self._await_next()
-            self._start()
+            if self._request is not None:
+                self._turn.set()
 
     def _give_up_reading(self, error: SutazaiError) -> None:
         """The rest of this connection's input cannot be understood or does not come."""
         self._deaf = True
+        self._keep_alive = False
         self._frame = None
         self._timer.set(None)
         self._resume()
@@ -257,16 +264,6 @@ class Connection(asyncio.Protocol):
         self._body.fail(error)
 
     # answering
-
-    def _start(self) -> None:
-        """Have the task answer the request that has been read, if there is one."""
-        if self._request is None:
-            return
-        if self.task is None:
-            self._turn = Wake(self._loop)
-            self.task = self._loop.create_task(self._work(), name="wire-requests")
-        else:
-            self._turn.set()
 
     async def _work(self) -> None:
         try:
@@ -279,35 +276,29 @@ class Connection(asyncio.Protocol):
                     response = await self._hub.handler(request)
                 except Exception as cause:  # noqa: BLE001 (a handler's bug is one request's failure)
                     response = answer_to_failure(request, cause)
+                body = self._body
+                # Whether another request can follow, as far as one can tell now.
+                go_on = self._keep_alive and (body.ended or body.wanted or self._can_skip())
                 done = self._outlet.respond_at_once(
-                    response, request.method, old=self._old, keep_alive=self._may_go_on()
+                    response, request.method, old=self._old, keep_alive=go_on
                 )
                 if done is None:
-                    await self._respond(request, response)
+                    await self._respond(request, response, go_on)
                 else:
                     self._finish(done)
         except BaseException:
             self._transport.abort()
             raise
 
-    async def _respond(self, request: Request, response: Response) -> None:
+    async def _respond(self, request: Request, response: Response, go_on: bool) -> None:
         try:
-            done = await self._outlet.respond(
-                request, response, old=self._old, keep_alive=self._may_go_on()
-            )
+            done = await self._outlet.respond(request, response, old=self._old, keep_alive=go_on)
         except CutShort:
             self.busy = False
             if not self._lost:
                 self._cut_short()
         else:
             self._finish(done)
-
-    def _may_go_on(self) -> bool:
-        """Whether another request can follow on this connection, as far as one can tell now."""
-        body = self._body
-        if not self._keep_alive or self._deaf or self._retired:
-            return False
-        return body.ended or body.wanted or self._can_skip()
 
     def _can_skip(self) -> bool:
         """Whether an unread body is passed over: where it is small, and is sure to come.
@@ -321,7 +312,7 @@ class Connection(asyncio.Protocol):
         self.busy = False
         if self._lost:
             return
-        if not keep_alive or self._deaf or self._retired:
+        if not (keep_alive and self._keep_alive):
             self._shut()
         elif self._frame is None:
             self._await_next()

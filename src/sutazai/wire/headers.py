@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import overload
+from typing import cast, overload
 
 
 class Headers:
@@ -19,7 +19,10 @@ class Headers:
     ) -> None:
         """``index`` is the first value of each name in small letters, where it is known already;
         ``pairs`` is then a list that nobody else holds."""
-        self._pairs = pairs if index is not None and type(pairs) is list else list(pairs)
+        if index is None:
+            pairs = list(pairs)
+            index = {name.lower(): value for name, value in reversed(pairs)}
+        self._pairs = cast("list[tuple[str, str]]", pairs)
         self._index = index
         self._length: tuple[int, str] | None = None  # what `with_length` has not written yet
 
@@ -34,8 +37,7 @@ class Headers:
         name = name.lower()
         if self._length is not None and name == "content-length":
             return self._length[1]
-        index = self._index
-        return (self._first() if index is None else index).get(name, default)
+        return self._index.get(name, default)
 
     def getall(self, name: str) -> list[str]:
         """Every value of ``name``, in order."""
@@ -58,13 +60,12 @@ class Headers:
         """
         changed = Headers.__new__(Headers)  # each message has one; no `__init__` is half the time
         changed._pairs = self._pairs
-        changed._index = self._first()
+        changed._index = self._index
         changed._length = place, digits
         return changed
 
     def __contains__(self, name: str) -> bool:
-        index = self._index
-        return name.lower() in (self._first() if index is None else index)
+        return name.lower() in self._index
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
         return iter(self._all())
@@ -85,15 +86,7 @@ class Headers:
         """The pairs, and the index, with a length of their own where they have one."""
         if self._length is not None:
             (place, digits), self._length = self._length, None
-            self._pairs, self._index = self._pairs.copy(), self._first().copy()
+            self._pairs, self._index = self._pairs.copy(), self._index.copy()
             self._pairs[place] = (self._pairs[place][0], digits)
             self._index["content-length"] = digits
         return self._pairs
-
-    def _first(self) -> dict[str, str]:
-        if self._index is None:
-            index: dict[str, str] = {}
-            for name, value in self._pairs:
-                index.setdefault(name.lower(), value)
-            self._index = index
-        return self._index

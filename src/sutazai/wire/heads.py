@@ -155,15 +155,13 @@ class HeadReader(Generic[Head]):
             if data[end : end + 1] != b"\r":  # there are more of them, or fewer
                 end = data.find(b"\r", start, start + _LENGTH_LONGEST + 1)
             if data.startswith(after, end) and (digits := data[start:end]).isdigit():
+                head = self._head
                 if digits != self._digits:
-                    self._change_length(digits)
-                return self._head, end + len(after)
+                    self._digits = digits
+                    head.length = int(digits)
+                    head.headers = head.headers.with_length(self._place, digits.decode())
+                return head, end + len(after)
         return self._read_anew(data)
-
-    def _change_length(self, digits: bytes) -> None:
-        head, self._digits = self._head, digits
-        head.length = int(digits)
-        head.headers = head.headers.with_length(self._place, digits.decode())
 
     def _read_anew(self, data: bytes) -> tuple[Head, int] | None:
         end, limit = data.find(END), self._limit

@@ -21,6 +21,8 @@ _TARGET = re.compile(r"/[!-\"$-~]*|\*")
 _BODILESS = frozenset(("GET", "HEAD", "DELETE", "OPTIONS", "TRACE"))  # without one by default
 _FRAMING = frozenset(("content-length", "transfer-encoding", "connection"))
 _CLOSE = b"connection: close\r\n"
+_SIZED = b"%bcontent-length: %d\r\n\r\n"  # the end of a head, as the next
+_CHUNKED = b"transfer-encoding: chunked\r\n\r\n"
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -51,12 +53,15 @@ def plan_response(response: Response, method: str, *, old: bool, keep_alive: boo
     """
     status, headers = response.status, response.headers
     start = _known_answer(status, headers) if type(headers) is tuple else _answer(status, headers)
+    body, length = response.body, start.length
     empty = status == 204 or status == 304
     bare = empty or method == "HEAD"
     if empty:
-        length = start.length if status == 304 else None
+        length = length if status == 304 else None
+    elif length is None and isinstance(body, bytes):
+        length = len(body)
     else:
-        length = _length(response.body, start.length, bare=bare)
+        _check_length(body, length, bare=bare)
     chunked = length is None and not empty and not old
     keep_alive = keep_alive and not start.close and (empty or chunked or length is not None)
     text = start.text if start.dated else start.text + _date(int(time.time()))
@@ -64,7 +69,11 @@ def plan_response(response: Response, method: str, *, old: bool, keep_alive: boo
         text += _CLOSE
     elif old:
         text += b"connection: keep-alive\r\n"
-    return Outgoing(_framed(text, length, chunked), bare, chunked, length, keep_alive)
+    if length is not None:
+        text = _SIZED % (text, length)
+    else:
+        text += _CHUNKED if chunked else b"\r\n"
+    return Outgoing(text, bare, chunked, length, keep_alive)
 
 
 def request_head(method: str, route: Route, target: str, headers: Pairs, body: bytes) -> bytes:
@@ -73,11 +82,15 @@ def request_head(method: str, route: Route, target: str, headers: Pairs, body: b
     ``target`` comes after the route's base. A Connection among ``headers`` is obeyed where it says
     close and dropped otherwise.
     """
-    start = _begun(method, route, target, headers)
-    length = start.length
-    if body or method not in _BODILESS:
-        length = _length(body, length, bare=False)
-    return _framed(start.text, length, False)
+    if type(headers) is tuple and len(target) <= _KNOWN_TARGET_LONGEST:
+        start = _known_question(method, route, target, headers)
+    else:
+        start = _question(method, route, target, headers)
+    if start.length is not None:
+        _check_length(body, start.length)
+    elif not body and method in _BODILESS:
+        return start.text + b"\r\n"
+    return _SIZED % (start.text, len(body))
 
 
 def plan_upload(method: str, route: Route, target: str, headers: Pairs, body: object) -> Outgoing:
@@ -85,20 +98,11 @@ def plan_upload(method: str, route: Route, target: str, headers: Pairs, body: ob
 
     It is chunked, unless ``headers`` give a Content-Length.
     """
-    start = _begun(method, route, target, headers)
-    length = _length(body, start.length, bare=False)
-    chunked = length is None
-    head = _framed(start.text, length, chunked)
-    return Outgoing(head, False, chunked, length, not start.close)
-
-
-def _begun(method: str, route: Route, target: str, headers: Pairs) -> _Start:
-    if type(headers) is tuple and len(target) <= _KNOWN_TARGET_LONGEST:
-        return _known_question(method, route, target, headers)
-    return _question(method, route, target, headers)
-
-
-_KNOWN_TARGET_LONGEST = 128
+    start = _question(method, route, target, headers)
+    length = start.length
+    _check_length(body, length)
+    head = start.text + _CHUNKED if length is None else _SIZED % (start.text, length)
+    return Outgoing(head, False, length is None, length, not start.close)
 
 
 def _answer(status: int, headers: Pairs) -> _Start:
@@ -120,6 +124,7 @@ def _question(method: str, route: Route, target: str, headers: Pairs) -> _Start:
 # Most messages begin as others have; the headers are hashed each time, which is far less.
 _known_answer = lru_cache(maxsize=512)(_answer)
 _known_question = lru_cache(maxsize=512)(_question)
+_KNOWN_TARGET_LONGEST = 128
 
 
 def _request_line(method: str, server: str, target: str) -> str:
@@ -132,25 +137,15 @@ def _request_line(method: str, server: str, target: str) -> str:
     return f"{method} {server}{target} HTTP/1.1\r\n"
 
 
-def _framed(text: bytes, length: int | None, chunked: bool) -> bytes:
-    """A head with its last lines."""
-    if length is not None:
-        return b"%bcontent-length: %d\r\n\r\n" % (text, length)
-    return text + (b"transfer-encoding: chunked\r\n\r\n" if chunked else b"\r\n")
-
-
-def _length(body: object, declared: int | None, *, bare: bool) -> int | None:
+def _check_length(body: object, declared: int | None, *, bare: bool = False) -> None:
+    """Raises BadInput for what is no body, or not of the length that the headers declare."""
     if not isinstance(body, bytes):
         if not (hasattr(body, "__aiter__") or hasattr(body, "attach")):
             raise BadInput(
                 f"a body is bytes, an async iterator of them or pushed, not {type(body)}"
             )
-        return declared
-    if declared is None or declared == len(body):
-        return len(body)
-    if bare and not body:
-        return declared
-    raise BadInput(f"a message declares {declared} bytes and has {len(body)}")
+    elif len(body) != declared and (body or not bare):
+        raise BadInput(f"a message declares {declared} bytes and has {len(body)}")
 
 
 class _Start:

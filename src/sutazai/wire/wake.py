@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Generator
-from contextvars import Context
-from typing import Any
+from collections.abc import Generator
+from typing import Any, Final, cast
 
 
 class Wake:
@@ -16,63 +15,46 @@ class Wake:
     costs a poll of all sockets for each piece of each body. So call `set` last, with everything in
     order: the task may use or close whatever called it.
 
-    A bell that was rung while nobody waited is heard by the next who does. It can be used again and
-    again; it is no `asyncio.Future`, and only tasks can wait for it.
+    A bell that was rung while nobody waited is heard by the next who does, and so is one whose
+    waiter was cancelled before it heard it. It can be used again and again, and only tasks can wait
+    for it.
     """
 
-    __slots__ = (
-        "_asyncio_future_blocking", "_callback", "_cancelled", "_context", "_loop", "_rung",
-    )  # fmt: skip
-
-    _context: Context  # of the task that waits, where there is a callback
+    __slots__ = ("_future", "_loop", "_rung")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._asyncio_future_blocking = self._rung = self._cancelled = False
         self._loop = loop
-        self._callback: Callable[[Wake], object] | None = None
+        self._rung = False  # and nobody has heard it
+        self._future: asyncio.Future[None] | None = None  # what the last who waited waits for
 
     def set(self) -> None:
         """Let the task go on that waits, or the next one that will."""
-        self._rung = True
-        callback = self._callback
-        if callback is None:
-            return
-        self._callback = None
-        if asyncio.current_task(self._loop) is None:
-            self._context.run(callback, self)
+        future = self._future
+        if future is None or future.done():
+            self._rung = True
+        elif asyncio.current_task(self._loop) is not None:
+            if not self._rung:
+                self._rung = True  # should who waits be cancelled before it hears it
+                self._loop.call_soon(self.set)
         else:
-            self._loop.call_soon(callback, self, context=self._context)
+            self._rung = False
+            # How a future's end is told is not public, but the same in every Python since 3.7.
+            ((callback, context),) = future._callbacks
+            future.remove_done_callback(callback)
+            future.set_result(None)
+            context.run(callback, future)
 
     @property
     def awaited(self) -> bool:
         """Whether a task waits."""
-        return self._callback is not None
+        return self._future is not None and not (self._rung or self._future.done())
 
-    def __await__(self) -> Generator[Wake, None, None]:
-        if not self._rung:
-            self._asyncio_future_blocking = True
-            yield self
-        self._rung = False
+    def __await__(self) -> Generator[Any, None, None]:
+        if self._rung:
+            self._rung = False
+            return _NO_WAIT
+        self._future = future = self._loop.create_future()
+        return future.__await__()
 
-    # what a task asks of whatever it waits for
 
-    def get_loop(self) -> asyncio.AbstractEventLoop:
-        return self._loop
-
-    def add_done_callback(self, callback: Callable[[Wake], object], *, context: Context) -> None:
-        self._callback = callback
-        self._context = context
-
-    def result(self) -> None:
-        if self._cancelled:
-            self._cancelled = False
-            raise asyncio.CancelledError
-
-    def cancel(self, msg: Any = None) -> bool:
-        """The waiting task is cancelled; False where it is on its way already."""
-        callback, self._callback = self._callback, None
-        if callback is None:
-            return False
-        self._cancelled = True
-        self._loop.call_soon(callback, self, context=self._context)
-        return True
+_NO_WAIT: Final = cast("Generator[Any, None, None]", iter(()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+import msgspec
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -148,7 +149,7 @@ class SchedulerMachine(RuleBasedStateMachine):
         del self.running[key]
         self.waiting.add(key)
         if other is not None:
-            self.entries[key] = self.entries[key]._replace(target=other)
+            self.entries[key] = msgspec.structs.replace(self.entries[key], target=other)
             self.without.pop(key, None)
         self.without.setdefault(key, set()).update(without)
         self.returned += 1

@@ -100,25 +100,24 @@ class _Circuit:
 
 
 class Breakers:
-    """The circuits of all backends. Only those that have failed of late take memory."""
+    """The circuits of all backends. Only those that have failed of late take memory, and stand in
+    ``failing`` by their backends and models."""
 
     def __init__(self) -> None:
-        self._circuits: dict[tuple[str, str], _Circuit] = {}
+        self.failing: dict[tuple[str, str], _Circuit] = {}
 
     def succeeded(self, backend: str, model: str, now: float) -> None:
         """A call has been answered."""
-        if not self._circuits:  # as nearly always
-            return
-        circuit = self._circuits.get((backend, model))
+        circuit = self.failing.get((backend, model))
         if circuit is None or circuit.condition is not Condition.CLOSED:
             return
         circuit.note(failed=False)
         if not circuit.recent and now - circuit.closed >= LAST_PAUSE:
-            del self._circuits[backend, model]
+            del self.failing[backend, model]
 
     def failed(self, backend: str, model: str, now: float, why: str, party: Party = NOBODY) -> bool:
         """A call has failed by the backend's fault; whether the circuit has opened by that."""
-        circuit = self._circuits.setdefault((backend, model), _Circuit())
+        circuit = self.failing.setdefault((backend, model), _Circuit())
         if circuit.condition is not Condition.CLOSED:
             return False
         circuit.why = why
@@ -131,31 +130,31 @@ class Breakers:
 
     def blamed(self, backend: str, model: str) -> frozenset[Party]:
         """Whose calls' failures have opened a circuit that `failed` says has opened."""
-        return self._circuits[backend, model].blamed
+        return self.failing[backend, model].blamed
 
     def trip(self, backend: str, model: str, now: float, why: str) -> None:
         """The gateway's own check has failed: it opens at once."""
-        circuit = self._circuits.setdefault((backend, model), _Circuit())
+        circuit = self.failing.setdefault((backend, model), _Circuit())
         if circuit.condition is Condition.CLOSED:
             circuit.why = why
             circuit.open(now)
 
     def is_open(self, backend: str, model: str) -> bool:
         """Whether calls must not go there: it is open or half-open."""
-        circuit = self._circuits.get((backend, model))
+        circuit = self.failing.get((backend, model))
         return circuit is not None and circuit.condition is not Condition.CLOSED
 
     def due(self, now: float) -> list[tuple[str, str]]:
         """The open ones whose pause is over, by backend and model; each may be probed."""
         return [
             key
-            for key, circuit in self._circuits.items()
+            for key, circuit in self.failing.items()
             if circuit.condition is Condition.OPEN and circuit.until <= now
         ]
 
     def probe(self, backend: str, model: str, now: float) -> bool:
         """Admits the one probe, if it is due; whoever is admitted tells of it by `probed`."""
-        circuit = self._circuits.get((backend, model))
+        circuit = self.failing.get((backend, model))
         if circuit is None or circuit.condition is not Condition.OPEN or circuit.until > now:
             return False
         circuit.condition = Condition.HALF_OPEN
@@ -163,7 +162,7 @@ class Breakers:
 
     def probed(self, backend: str, model: str, now: float, why: str | None) -> None:
         """The probe went well (None), or failed and why."""
-        circuit = self._circuits.get((backend, model))
+        circuit = self.failing.get((backend, model))
         if circuit is None or circuit.condition is not Condition.HALF_OPEN:
             return
         if why is None:
@@ -174,12 +173,12 @@ class Breakers:
 
     def keep(self, backend: str, models: Collection[str]) -> None:
         """Forgets all models of ``backend`` but these."""
-        for key in [key for key in self._circuits if key[0] == backend and key[1] not in models]:
-            del self._circuits[key]
+        for key in [key for key in self.failing if key[0] == backend and key[1] not in models]:
+            del self.failing[key]
 
     def snapshot(self) -> tuple[Circuit, ...]:
         """All that have failed of late."""
         return tuple(
             Circuit(backend, model, each.condition, each.why, each.until)
-            for (backend, model), each in self._circuits.items()
+            for (backend, model), each in self.failing.items()
         )

@@ -85,10 +85,11 @@ class Watch:
         """``model`` has answered a call: the backend is there, whatever its list says. Whether it
         was loaded before, as far as is known."""
         self._last_answer = self.answered[model] = self._clock()
-        was_loaded = self.state.is_resident(model)
-        if not was_loaded:
-            self.see_loaded()
-        return was_loaded
+        state = self.state
+        if state.loaded is None or state.is_resident(model):  # most do not tell what they loaded
+            return True
+        self.see_loaded()
+        return False
 
     def answer_check(self) -> None:
         """It has answered a check of ours."""

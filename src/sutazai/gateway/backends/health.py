@@ -42,7 +42,9 @@ class Health:
         self._checked: dict[str, float] = {}
 
     def succeeded(self, backend: str, model: str) -> None:
-        self._breakers.succeeded(backend, model, self._clock())
+        """A call has been answered."""
+        if self._breakers.failing:  # as hardly ever
+            self._breakers.succeeded(backend, model, self._clock())
 
     def failed(self, backend: str, model: str, why: str, party: Party) -> None:
         """A call has failed by the backend's fault."""

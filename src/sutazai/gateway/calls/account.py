@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import msgspec
+
 from sutazai.fleet.errors import BadInput, NoModel, QueueFull, Refused, SutazaiError
 from sutazai.gateway.backends.catalogue import Target
 from sutazai.gateway.callers.budgets import Hold
@@ -19,59 +21,50 @@ _REJECTED = (QueueFull, NoModel, WaitedTooLong, UnknownModel, BadInput, Refused)
 _NOT_MADE = frozenset({Outcome.REJECTED, Outcome.EXPIRED})
 
 
-class Account:
-    """One call's facts, filled in on its way.
+class Account(msgspec.Struct, eq=False):
+    """One call's facts, filled in on its way. A struct, because every call makes one.
 
-    ``begun`` is on the monotonic clock, ``at`` in seconds since 1970. ``hold`` is its place within
+    ``hold`` is its place within
     its key's budget, ``served`` what it is to a task; both end with it. ``rates`` tells what the
     budget has left. ``lent`` says that the call is computed for others too, so that its client's
     leaving does not end it.
 
     Args:
+        begun: when it came, on the monotonic ``clock``.
+        at: the same in seconds since 1970, as ``wall`` tells them.
         keeps: whether the record has prompts.
     """
 
-    __slots__ = (
-        "_clock", "_ended", "_keeps", "_observers", "_wall", "answer", "ask", "at", "backend",
-        "begun", "bytes_out", "cache", "caller", "context", "first_token", "hold", "id", "lent",
-        "model", "queued", "rates", "reason", "relayed", "served", "target",
-    )  # fmt: skip
-
-    def __init__(
-        self,
-        id: str,  # noqa: A002 (the word of the field)
-        observers: tuple[Observer, ...],
-        clock: Callable[[], float],
-        wall: Callable[[], float],
-        keeps: bool,  # by place, which costs half: one is made for each call
-    ) -> None:
-        self._observers = observers
-        self._clock = clock
-        self._wall = wall
-        self._keeps = keeps
-        self._ended = False
-        self.id = id
-        self.at = wall()
-        self.begun = clock()
-        self.caller: Caller | None = None
-        self.ask: Ask | None = None
-        self.target: Target | None = None
-        self.hold: Hold | None = None
-        self.rates: Sequence[tuple[str, str]] = ()
-        self.served: ServedCall | None = None
-        self.lent = False
-        self.backend = self.model = ""
-        self.relayed = False
-        self.cache = self.context = self.reason = ""
-        self.queued: float | None = None
-        self.first_token: float | None = None
-        self.bytes_out = 0
-        self.answer: bytes | None = None
+    id: str
+    observers: tuple[Observer, ...]
+    clock: Callable[[], float]
+    wall: Callable[[], float]
+    keeps: bool
+    begun: float
+    at: float
+    caller: Caller | None = None
+    ask: Ask | None = None
+    target: Target | None = None
+    hold: Hold | None = None
+    rates: Sequence[tuple[str, str]] = ()
+    served: ServedCall | None = None
+    lent: bool = False
+    backend: str = ""
+    model: str = ""
+    relayed: bool = False
+    cache: str = ""
+    context: str = ""
+    reason: str = ""
+    queued: float | None = None
+    first_token: float | None = None
+    bytes_out: int = 0
+    answer: bytes | None = None
+    ended: bool = False
 
     @property
     def age(self) -> float:
         """Seconds since the call came."""
-        return self._clock() - self.begun
+        return self.clock() - self.begun
 
     @property
     def task(self) -> str:
@@ -101,29 +94,14 @@ class Account:
         self, outcome: Outcome, usage: Usage = NO_USAGE, *, status: int = 200, error: str = ""
     ) -> None:
         """The call is over; only the first word counts."""
-        if self._ended:
+        if self.ended:
             return
-        self._ended = True
-        tokens = usage.prompt_tokens + usage.completion_tokens
-        if self.hold is not None:
-            self.hold.end(tokens, self._wall())
-        if self.served is not None:
-            if outcome in _NOT_MADE:
-                self.served.withdraw()
-            else:
-                self.served.end(tokens)
-        record = self._record(outcome, usage, status, error)
-        for observer in self._observers:
-            observer.observe(record)
-
-    def fail(self, error: SutazaiError, usage: Usage = NO_USAGE) -> None:
-        """The call is over, by ``error``."""
-        self.end(_outcome_of(error), usage, status=error.http_status, error=error.code)
-
-    def _record(self, outcome: Outcome, usage: Usage, status: int, error: str) -> CallRecord:
+        self.ended = True
         caller, ask, target, served = self.caller, self.ask, self.target, self.served
-        total = self._clock() - self.begun
-        return CallRecord(
+        if self.hold is not None or served is not None:
+            self._settle(outcome, usage)
+        total = self.clock() - self.begun
+        record = CallRecord(
             self.id,
             self.at,
             "" if caller is None else caller.name,
@@ -151,9 +129,27 @@ class Account:
             self.bytes_out,
             self.cache,
             self.context.partition(";")[0],
-            ask.raw if ask is not None and self._keeps else None,
+            ask.raw if ask is not None and self.keeps else None,
             self.answer,
         )
+        for observer in self.observers:
+            observer.observe(record)
+
+    def fail(self, error: SutazaiError, usage: Usage = NO_USAGE) -> None:
+        """The call is over, by ``error``."""
+        self.end(_outcome_of(error), usage, status=error.http_status, error=error.code)
+
+    def _settle(self, outcome: Outcome, usage: Usage) -> None:
+        """Tells its budget and its task what it took."""
+        tokens = usage.prompt_tokens + usage.completion_tokens
+        if self.hold is not None:
+            self.hold.end(tokens, self.wall())
+        if self.served is None:
+            return
+        if outcome in _NOT_MADE:
+            self.served.withdraw()
+        else:
+            self.served.end(tokens)
 
 
 def _outcome_of(error: SutazaiError) -> Outcome:

@@ -7,6 +7,7 @@ anything was measured, a token read counts a tenth of a token written.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from sutazai.gateway.dialects.neutral import Usage
@@ -28,16 +29,21 @@ class _Rates:
     measured: bool = False
 
 
+class _Means(dict[str, float]):
+    """What a call costs, by client: a second where nothing was measured."""
+
+    def __missing__(self, client: str) -> float:
+        return 1.0
+
+
 class Costs:
     """Learns from calls what a token costs where, and what a client's calls cost on the whole."""
 
     def __init__(self) -> None:
         self._rates: dict[tuple[str, str], _Rates] = {}
-        self._means: dict[str, float] = {}
-
-    def expected(self, client: str) -> float:
-        """What the next call of ``client`` will cost, as its calls did before."""
-        return self._means.get(client, 1.0)
+        self._means = _Means()
+        self.expected: Callable[[str], float] = self._means.__getitem__
+        """What the next call of a client will cost, as its calls did before."""
 
     def ended(
         self,
@@ -56,25 +62,17 @@ class Costs:
             rates = self._rates[backend, model] = _Rates()
         read = max(usage.prompt_tokens - usage.cached_tokens, 0)
         written = usage.completion_tokens
-        self._learn(rates, read, written, reading, writing)
-        cost = read * rates.read + written * rates.write
-        if not cost:  # a backend that counts nothing
-            cost = reading + writing
-        self._note(client, cost)
-        return cost
-
-    def _learn(
-        self, rates: _Rates, read: int, written: int, reading: float, writing: float
-    ) -> None:
         share = SHARE if rates.measured else 1.0
         if read >= 16:  # fewer tell more of the way there than of the reading
             rates.read += (reading / read - rates.read) * share
         if written > 1 and writing > 0:
             rates.write += (writing / (written - 1) - rates.write) * share
             rates.measured = True
-
-    def _note(self, client: str, cost: float) -> None:
+        cost = read * rates.read + written * rates.write
+        if not cost:  # a backend that counts nothing
+            cost = reading + writing
         mean = self._means.get(client)
         if mean is None and len(self._means) >= CLIENTS_MAX:
             self._means.clear()
         self._means[client] = cost if mean is None else mean + (cost - mean) * SHARE
+        return cost

@@ -73,5 +73,6 @@ class Plant:
     def open_account(self) -> Account:
         """The account of a call that has just come."""
         self._calls += 1
-        name = f"{self._prefix}-{self._calls}"
-        return Account(name, self.observers, self.clock, self.wall, self.keeps_contents)
+        name, keeps = f"{self._prefix}-{self._calls}", self.keeps_contents
+        clock, wall = self.clock, self.wall
+        return Account(name, self.observers, clock, wall, keeps, clock(), wall())

@@ -79,7 +79,7 @@ class Work:
         """Tells what the answer took; gives what it cost."""
         account, way = self._account, self.way
         started = account.queued or 0.0
-        total = account.age
+        total = account.clock() - account.begun
         first = account.first_token or total
         name, caller = way.name, account.caller
         self._plant.backends.succeeded(

@@ -32,9 +32,6 @@ from sutazai.wire import Wake
 
 RETRY_MAX = 300
 
-SERVICE_SHARE = 0.1
-"""Weight of the latest call in the mean time that calls hold their slots."""
-
 _TRY_LATER = "try again later, or add slots or backends"
 
 
@@ -47,46 +44,48 @@ class WaitedTooLong(Unavailable):
         self.expired = expired
 
 
-class Slot(Ticket):
-    """A caller's place on ``backend`` for ``target``. Whoever has one releases it."""
+class Slot(Ticket, kw_only=True, eq=False):
+    """A caller's place on ``backend``. Whoever has one releases it."""
 
-    __slots__ = ("_admission", "released")
-
-    def __init__(self, admission: Admission, entry: Entry) -> None:
-        super().__init__(entry)
-        self._admission = admission
-        self.released = False
+    admission: Admission
+    released: bool = False
 
     @property
     def id(self) -> str:
         return self.entry.id
-
-    @property
-    def target(self) -> str:
-        return self.entry.target
-
-    @property
-    def waited(self) -> float:
-        """Seconds in the queue."""
-        return (self.started if self.backend else self._admission.clock()) - self.arrived
 
     async def again(
         self, *, target: str | None = None, without: frozenset[str] = frozenset()
     ) -> None:
         """The backend gave nothing: wait for another turn, for another target if there is one, and
         on none of the backends ``without``. Raises as `Admission.acquire`."""
-        await self._admission.again(self, target, without)
+        admission, now = self.admission, self.admission.clock()
+        decisions = admission.scheduler.again(now, self.id, target=target, without=without)
+        await admission.until_decided(self, decisions)
 
     def linger(self) -> None:
         """The client is gone; the place counts as taken until it is released."""
-        self._admission.linger(self)
+        admission = self.admission
+        if not self.released:
+            now = admission.clock()
+            admission.carry_out(admission.scheduler.cancel(now, self.id, linger=True))
 
     def release(self, cost: float | None = None) -> None:
         """Gives the place up, in the queue or on a backend; a second time does nothing.
 
         ``cost`` is what the call cost in seconds of a slot, by default the time that it had it.
         """
-        self._admission.release(self, cost)
+        if self.released:
+            return
+        admission = self.admission
+        if not self.backend:
+            admission.leave(self)
+            return
+        self.released = True
+        decisions = admission.scheduler.finish(admission.clock(), self.entry.id, cost)
+        # Where nobody waited, nobody is to be told, and no time is to be waited for.
+        if decisions or admission.due is not None:
+            admission.carry_out(decisions)
 
 
 class _Turn(Wake):
@@ -109,6 +108,9 @@ class _Turn(Wake):
 class Admission:
     """The queue in front of the backends.
 
+    Its slots do with ``scheduler`` what their holders tell them, and have it carried out. ``due``
+    is when that has something to decide though nothing else happens.
+
     Args:
         queue: its bounds, and the longest wait.
         clock: seconds, monotonic.
@@ -117,12 +119,11 @@ class Admission:
     def __init__(self, queue: Queue, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock = clock
         self.wait = queue.wait
-        self._scheduler = Scheduler(_limits(queue))
+        self.scheduler = Scheduler(_limits(queue))
         self._turns: dict[str, _Turn] = {}
         self._available: list[Backend] = []
         self._timer: asyncio.TimerHandle | None = None
-        self._due: float | None = None
-        self._service = 0.0  # seconds that a call holds its slot, a moving mean
+        self.due: float | None = None
 
     async def acquire(self, entry: Entry) -> Slot:
         """A slot on a backend that serves the entry's target, after waiting for one.
@@ -130,43 +131,20 @@ class Admission:
         Raises QueueFull, WaitedTooLong, or NoModel where no backend is available. A caller that is
         cancelled while it waits has left the queue.
         """
-        slot, now = Slot(self, entry), self.clock()
-        if not self._scheduler.start(now, slot):
-            await self._wait(slot, self._scheduler.enqueue(now, slot))
+        slot, now = Slot(entry, admission=self), self.clock()
+        if not self.scheduler.start(now, slot):
+            await self.until_decided(slot, self.scheduler.enqueue(now, slot))
         return slot
-
-    async def again(self, slot: Slot, target: str | None, without: frozenset[str]) -> None:
-        """Puts a running call back in the queue and waits for its next slot."""
-        decisions = self._scheduler.again(self.clock(), slot.id, target=target, without=without)
-        await self._wait(slot, decisions)
-
-    def linger(self, slot: Slot) -> None:
-        if not slot.released:
-            self._carry_out(self._scheduler.cancel(self.clock(), slot.id, linger=True))
-
-    def release(self, slot: Slot, cost: float | None) -> None:
-        if slot.released:
-            return
-        if not slot.backend:
-            self._leave(slot)
-            return
-        slot.released, now = True, self.clock()
-        share = SERVICE_SHARE if self._service else 1.0
-        self._service += (now - slot.started - self._service) * share
-        decisions = self._scheduler.finish(now, slot.entry.id, cost)
-        # Where nobody waited, nobody is to be told, and no time is to be waited for.
-        if decisions or self._due is not None:
-            self._carry_out(decisions)
 
     def update(self, queue: Queue) -> None:
         """Bounds what comes from now on."""
         self.wait = queue.wait
-        self._scheduler.update_limits(_limits(queue))
+        self.scheduler.update_limits(_limits(queue))
 
     @property
     def bound(self) -> int:
         """How many calls may wait."""
-        return self._scheduler.bound
+        return self.scheduler.bound
 
     def serves(self, target: str, without: frozenset[str] = frozenset()) -> bool:
         """Whether a backend, none of ``without``, is available for ``target`` now."""
@@ -174,57 +152,59 @@ class Admission:
 
     def update_backends(self, backends: Collection[Backend]) -> None:
         self._available = [each for each in backends if each.available]
-        self._carry_out(self._scheduler.update_backends(self.clock(), backends))
+        self.carry_out(self.scheduler.update_backends(self.clock(), backends))
 
     def pause(self) -> None:
         """Agents' calls wait from now on."""
-        self._carry_out(self._scheduler.pause(self.clock()))
+        self.carry_out(self.scheduler.pause(self.clock()))
 
     def resume(self) -> None:
         """They go on."""
-        self._carry_out(self._scheduler.resume(self.clock()))
+        self.carry_out(self.scheduler.resume(self.clock()))
 
     def snapshot(self) -> Snapshot:
-        return self._scheduler.snapshot(self.clock())
+        return self.scheduler.snapshot(self.clock())
 
     def load(self, backend: str) -> tuple[int, int]:
         """Calls that run on ``backend``, and calls in the queue."""
-        return self.snapshot().running.get(backend, 0), self._scheduler.waiting
+        return self.snapshot().running.get(backend, 0), self.scheduler.waiting
 
     def position(self, key: str) -> Position | None:
         """Where the call of this id stands, None where it does not wait."""
-        return self._scheduler.position(self.clock(), key)
+        return self.scheduler.position(self.clock(), key)
 
     def rows(self, most: int) -> list[Row]:
         """Who waits, in the order in which they are likely to start."""
-        return self._scheduler.queue(self.clock(), most)
+        return self.scheduler.queue(self.clock(), most)
 
     def retry_after(self) -> int:
         """Seconds after which a place in the queue is likely, from what calls take here."""
-        ahead = self._scheduler.waiting + self._scheduler.running
-        return _seconds(self._service * ahead / max(self._scheduler.slots, 1))
+        ahead = self.scheduler.waiting + self.scheduler.running
+        return _seconds(self.scheduler.service * ahead / max(self.scheduler.slots, 1))
 
     def close(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
 
-    async def _wait(self, slot: Slot, decisions: list[Decision]) -> None:
+    # for its slots
+
+    async def until_decided(self, slot: Slot, decisions: list[Decision]) -> None:
         turn = self._turns[slot.id] = _Turn(asyncio.get_running_loop())
-        self._carry_out(decisions)
+        self.carry_out(decisions)
         try:
             await turn.outcome()
         except BaseException:
-            self._leave(slot)
+            self.leave(slot)
             raise
         finally:
             self._turns.pop(slot.id, None)
 
-    def _leave(self, slot: Slot) -> None:
+    def leave(self, slot: Slot) -> None:
         """Its caller has nothing of it."""
         slot.released = True
-        self._carry_out(self._scheduler.cancel(self.clock(), slot.id))
+        self.carry_out(self.scheduler.cancel(self.clock(), slot.id))
 
-    def _carry_out(self, decisions: Iterable[Decision]) -> None:
+    def carry_out(self, decisions: Iterable[Decision]) -> None:
         """Tells who waits. Those go on then and there, and may come back here: so it is the last
         that is done, and a slot that is free is in use again at once."""
         rung: list[_Turn] = []
@@ -240,6 +220,8 @@ class Admission:
         self._set_timer()
         for turn in rung:
             turn.set()
+
+    # telling who waits
 
     def _refusal(self, decision: Expire | Reject) -> SutazaiError:
         if isinstance(decision, Expire):
@@ -265,7 +247,7 @@ class Admission:
                 "it made way for another call in the full queue", hint=_TRY_LATER, **facts
             )
         return QueueFull(
-            f"the queue is full: {self._scheduler.waiting} calls wait", hint=_TRY_LATER, **facts
+            f"the queue is full: {self.scheduler.waiting} calls wait", hint=_TRY_LATER, **facts
         )
 
     def _retry(self, position: Position | None) -> int:
@@ -274,19 +256,19 @@ class Admission:
         return _seconds(position.eta)
 
     def _set_timer(self) -> None:
-        due = self._scheduler.next_due()
-        if due == self._due:
+        due = self.scheduler.next_due()
+        if due == self.due:
             return
         if self._timer is not None:
             self._timer.cancel()
-        self._timer, self._due = None, due
+        self._timer, self.due = None, due
         if due is not None and due != math.inf:
             delay = max(due - self.clock(), 0.0)
             self._timer = asyncio.get_running_loop().call_later(delay, self._tick)
 
     def _tick(self) -> None:
-        self._timer = self._due = None
-        self._carry_out(self._scheduler.tick(self.clock()))
+        self._timer = self.due = None
+        self.carry_out(self.scheduler.tick(self.clock()))
 
 
 def _limits(queue: Queue) -> Limits:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
+import msgspec
+
 from sutazai.fleet.declared import Priority
 from sutazai.fleet.serving import Overflow
 
@@ -17,7 +19,7 @@ LEVEL_OF: dict[Priority, int] = {priority: level for level, priority in enumerat
 MIB = 1024**2
 
 
-class Entry(NamedTuple):
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """One call that asks for a slot.
 
     Args:

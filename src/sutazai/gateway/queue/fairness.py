@@ -14,6 +14,7 @@ time t weighs ``2 ** (t / HALF_LIFE)``. All are scaled back long before numbers 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 HALF_LIFE = 300.0
@@ -54,26 +55,38 @@ class Account:
         self.places: dict[Place, None] = {}
 
 
+class _Accounts(dict[str, Account]):
+    """Accounts by their clients; whoever has none gets one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._most = ACCOUNTS_KEPT
+
+    def __missing__(self, client: str) -> Account:
+        self._forget_some()
+        account = self[client] = Account(client)
+        return account
+
+    def _forget_some(self) -> None:
+        """Keeps the accounts within twice those in use and `ACCOUNTS_KEPT`, O(1) amortised."""
+        if len(self) < self._most:
+            return
+        idle = [each for each in self.values() if not (each.waiting or each.running)]
+        idle.sort(key=lambda account: account.tag)
+        for account in idle[: max(len(idle) - ACCOUNTS_KEPT // 2, 0)]:
+            del self[account.client]
+        self._most = max(ACCOUNTS_KEPT, 2 * len(self))
+
+
 class Turns:
     """The accounts of all clients of one priority."""
 
     def __init__(self) -> None:
-        self._accounts: dict[str, Account] = {}
-        self._most = ACCOUNTS_KEPT
+        self._accounts = _Accounts()
+        self.account: Callable[[str], Account] = self._accounts.__getitem__
+        """The client's account, a new one where it has none."""
         self._base = 0.0  # charges at this time weigh one
         self._order = 0
-
-    def account(self, client: str) -> Account:
-        """The client's account, a new one where it has none."""
-        account = self._accounts.get(client)
-        if account is None:
-            self._forget_some()
-            account = self._accounts[client] = Account(client)
-        return account
-
-    def lift(self, account: Account, least: float) -> None:
-        """A client that waits for nothing asks; ``least`` is the least tag of its rivals."""
-        account.tag = max(account.tag, least)
 
     def join(self, account: Account) -> None:
         """A client has to wait: of those with equal tags it is the last, if it did not already."""
@@ -117,13 +130,3 @@ class Turns:
             account.tag *= factor
         for place in {place: None for each in self._accounts.values() for place in each.places}:
             place.rebuild()
-
-    def _forget_some(self) -> None:
-        """Keeps the accounts within twice those in use and `ACCOUNTS_KEPT`, O(1) amortised."""
-        if len(self._accounts) < self._most:
-            return
-        idle = [each for each in self._accounts.values() if not (each.waiting or each.running)]
-        idle.sort(key=lambda account: account.tag)
-        for account in idle[: max(len(idle) - ACCOUNTS_KEPT // 2, 0)]:
-            del self._accounts[account.client]
-        self._most = max(ACCOUNTS_KEPT, 2 * len(self._accounts))

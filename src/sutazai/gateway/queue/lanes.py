@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from math import inf
 
 from sutazai.gateway.queue.entries import LEVELS
+from sutazai.gateway.queue.fairness import Turns
 from sutazai.gateway.queue.residency import Residency
 from sutazai.gateway.queue.slots import Slots
 from sutazai.gateway.queue.waiting import Ticket
@@ -36,7 +37,7 @@ class Backend:
 
 
 class Lane:
-    """A backend with what runs on it.
+    """A backend with what runs on it, as `Lanes` starts and ends it.
 
     ``runs`` is what runs, by level, and ``count`` how much that is; ``vacant`` is how many more may
     start, less than nought where slots in use were taken away.
@@ -86,35 +87,10 @@ class Lane:
         self.retired = True
         self._become(replace(self.backend, slots=0, available=False, targets={}))
 
-    def takes(self, target: str) -> bool:
-        """Whether an entry for ``target``, which the backend serves, can start here now."""
-        return self.vacant > 0 and (self.residency is None or self.has(target))
-
-    def start(self, now: float, ticket: Ticket, *, out_of_turn: bool) -> None:
-        """Runs an entry; there must be a free slot, and the backend must serve its target."""
-        entry, backend = ticket.entry, self.backend
-        ticket.backend, ticket.started, ticket.left = backend.name, now, False
-        ticket.index = self.slots.take(entry.prefix, out_of_turn=out_of_turn)
-        ticket.model = backend.targets[entry.target]
-        self.runs[ticket.level].add(ticket)
-        self.count += 1
-        self.vacant -= 1
-        self.share += 1 / backend.weight
-        if self.residency is not None:
-            self.residency.started(now, ticket.model)
-
     def passes_over(self, level: int) -> None:
         """The next start is ``level``'s."""
         self.passed = [count + 1 for count in self.passed]
         self.passed[level] = 0
-
-    def end(self, now: float, ticket: Ticket) -> None:
-        self.runs[ticket.level].remove(ticket)
-        self.count -= 1
-        self.vacant += self.backend.available
-        self.slots.release(ticket.index)
-        if self.residency is not None:
-            self.residency.ended(now, ticket.model)
 
     def has(self, target: str) -> bool:
         """Whether an entry for ``target`` can start here without another model's being loaded."""
@@ -135,10 +111,13 @@ class Lane:
 
 
 class Lanes:
-    """All backends, by name (``named``) and by what they serve."""
+    """All backends, by name (``named``) and by what they serve, and all that runs there, by id
+    (``running``)."""
 
-    def __init__(self) -> None:
+    def __init__(self, turns: tuple[Turns, ...]) -> None:
         self.named: dict[str, Lane] = {}
+        self.running: dict[str, Ticket] = {}
+        self._turns = turns
         self._serving: dict[str, list[Lane]] = {}  # target → lanes that are available
         self._slots: dict[str, int] = {}
         self._rivals: dict[str, dict[str, float]] = {}
@@ -171,9 +150,47 @@ class Lanes:
         ``prefix`` last, then the one that has had least of its share of starts."""
         best: Lane | None = None
         for lane in self._serving.get(target, ()):
-            if lane.takes(target) and (best is None or _rank(lane, prefix) < _rank(best, prefix)):
+            if lane.vacant <= 0 or (lane.residency is not None and not lane.has(target)):
+                continue
+            if best is None or _rank(lane, prefix) < _rank(best, prefix):
                 best = lane
         return best
+
+    def start(self, now: float, ticket: Ticket, lane: Lane, *, out_of_turn: bool = False) -> None:
+        """Runs an entry on ``lane``, and charges its client; there must be a free slot, and the
+        backend must serve its target."""
+        entry, account, backend = ticket.entry, ticket.account, lane.backend
+        ticket.backend, ticket.started, ticket.left = backend.name, now, False
+        ticket.waited = now - ticket.arrived
+        ticket.index = lane.slots.take(entry.prefix, out_of_turn=out_of_turn)
+        ticket.model = backend.targets[entry.target]
+        lane.runs[ticket.level].add(ticket)
+        lane.count += 1
+        lane.vacant -= 1
+        lane.share += 1 / backend.weight
+        if lane.residency is not None:
+            lane.residency.started(now, ticket.model)
+        self.running[entry.id] = ticket
+        account.running += 1
+        self._turns[ticket.level].charge(now, account, entry.cost)
+
+    def end(self, now: float, ticket: Ticket, cost: float) -> Lane:
+        """A running entry leaves its slot, and its client pays ``cost`` seconds for it; gives where
+        it ran."""
+        entry, account, lane = ticket.entry, ticket.account, self.named[ticket.backend]
+        lane.runs[ticket.level].remove(ticket)
+        lane.count -= 1
+        lane.vacant += lane.backend.available
+        lane.slots.release(ticket.index)
+        if lane.residency is not None:
+            lane.residency.ended(now, ticket.model)
+        if lane.retired:
+            self._drop_idle(lane)
+        del self.running[entry.id]
+        account.running -= 1
+        turns = self._turns[ticket.level]
+        turns.settle(account, charged=entry.cost, at=ticket.started, cost=cost)
+        return lane
 
     def collecting(self) -> list[Lane]:
         """Those where it matters which models are loaded, so that a slot may be free though
@@ -211,11 +228,6 @@ class Lanes:
         others = (other for other in self.serving(target) if other is not lane)
         return sum(other.backend.slots for other in others if other.has(target))
 
-    def drop_idle(self, retired: Lane) -> None:
-        """Forgets a retired backend once nothing runs there any more."""
-        if not retired.count:
-            del self.named[retired.backend.name]
-
     def _admit(self, now: float, backend: Backend) -> None:
         lane = self.named.get(backend.name)
         if lane is None:
@@ -235,7 +247,12 @@ class Lanes:
     def _retire(self, name: str) -> None:
         lane = self.named[name]
         lane.retire()
-        self.drop_idle(lane)
+        self._drop_idle(lane)
+
+    def _drop_idle(self, retired: Lane) -> None:
+        """Forgets a retired backend once nothing runs there any more."""
+        if not retired.count:
+            del self.named[retired.backend.name]
 
     def _index(self) -> None:
         self._serving, self._rivals = {}, {}

@@ -25,6 +25,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
+import msgspec
+
 from sutazai.gateway.queue.entries import (
     LEVEL_OF,
     LEVELS,
@@ -58,9 +60,8 @@ class Scheduler:
 
     def __init__(self, limits: Limits | None = None) -> None:
         self._room = Room(limits or Limits())
-        self._lanes = Lanes()
-        self._running: dict[str, Ticket] = {}
         self._turns = tuple(Turns() for _ in LEVELS)
+        self._lanes = Lanes(self._turns)
         self._outages = Outages()
         self._rates = Rates()
         self._ranking = Ranking(self._room, self._lanes, self._turns, self._rates)
@@ -73,12 +74,17 @@ class Scheduler:
     @property
     def running(self) -> int:
         """Slots in use, those of clients that left among them."""
-        return len(self._running)
+        return len(self._lanes.running)
 
     @property
     def slots(self) -> int:
         """Slots of all available backends."""
         return self._lanes.slots_of_all
+
+    @property
+    def service(self) -> float:
+        """Seconds that an entry holds its slot, a moving mean; nought until one has ended."""
+        return self._rates.slot or 0.0
 
     # entries
 
@@ -89,19 +95,20 @@ class Scheduler:
 
     def start(self, now: float, ticket: Ticket) -> bool:
         """Whether a new entry has a slot at once; what has none is to be enqueued."""
-        entry = ticket.entry
-        if entry.id in self._room.entries or entry.id in self._running:
+        entry, lanes, waiting = ticket.entry, self._lanes, self._room.entries
+        if entry.id in waiting or entry.id in lanes.running:
             raise ValueError(f"entry {entry.id} is here already")
         level = LEVEL_OF[entry.priority]
         ticket.arrived, ticket.level = now, level
         ticket.account = self._turns[level].account(entry.client)
-        self._catch_up(ticket)
+        if lanes.running or waiting:
+            self._catch_up(ticket)
         if entry.agent and self._ranking.paused:
             return False
-        lane = self._lanes.best(entry.target, entry.prefix)
+        lane = lanes.best(entry.target, entry.prefix)
         if lane is None:
             return False
-        self._run(now, ticket, lane)
+        lanes.start(now, ticket, lane)
         return True
 
     def enqueue(self, now: float, ticket: Ticket) -> list[Decision]:
@@ -128,12 +135,12 @@ class Scheduler:
             key: the entry's id.
             cost: seconds of service that its client is charged; without it, those on the slot.
         """
-        ticket = self._running[key]
+        ticket = self._lanes.running[key]
         seconds = now - ticket.started
         cost = seconds if cost is None else cost
         self._rates.ended(ticket.entry.target, seconds, cost)
-        freed = self._release(now, ticket, cost)
-        return self._fill(now, freed) if self._room.entries else []
+        freed = self._lanes.end(now, ticket, cost)
+        return self._fill(now, (freed,)) if self._room.entries else []
 
     def cancel(self, now: float, key: str, *, linger: bool = False) -> list[Decision]:
         """An entry's client left, in any state. One that has ended already is no error.
@@ -146,10 +153,11 @@ class Scheduler:
         if key in self._room.entries:
             self._room.remove(key)
             return self._fill(now, self._lanes.collecting())
-        if key not in self._running:
+        running = self._lanes.running
+        if key not in running:
             return []
         if linger:
-            self._running[key].left = True
+            running[key].left = True
             return []
         return self.finish(now, key)
 
@@ -170,16 +178,17 @@ class Scheduler:
             without: backends that it must not start on (any more), with another target only these;
                 rejected at once where no other one is declared to serve it.
         """
-        ticket = self._running[key]
-        freed = self._release(now, ticket, 0.0)
+        ticket = self._lanes.running[key]
+        freed = self._lanes.end(now, ticket, 0.0)
         ticket.backend = ""
         if target is None:
             ticket.without = ticket.without.union(without)
         else:
-            ticket.entry, ticket.without = ticket.entry._replace(target=target), frozenset(without)
+            ticket.entry = msgspec.structs.replace(ticket.entry, target=target)
+            ticket.without = frozenset(without)
         want = Want(ticket.entry.target, ticket.entry.agent, ticket.without)
         if not self._outages.holds(now, want):
-            return [Reject(key, Why.NO_BACKEND), *self._fill(now, freed)]
+            return [Reject(key, Why.NO_BACKEND), *self._fill(now, (freed,))]
         self._catch_up(ticket)
         self._turns[ticket.level].join(ticket.account)
         self._room.add(ticket, want, self._outages.since(now, want), front=True)
@@ -256,7 +265,7 @@ class Scheduler:
         return Snapshot(
             waiting=dict(zip(LEVELS, counts, strict=True)),
             running={lane.backend.name: lane.count for lane in self._lanes},
-            leaving=sum(ticket.left for ticket in self._running.values()),
+            leaving=sum(ticket.left for ticket in self._lanes.running.values()),
             size=self._room.size,
             oldest_wait=0.0 if oldest is None else now - oldest,
             paused=self._ranking.paused,
@@ -272,8 +281,8 @@ class Scheduler:
         room, lanes = self._room, self._lanes
         rival = room.least(level, lanes.rivals(target)) if room.entries else None
         least = rival.account.tag if rival else lanes.least_running(target, level, account.tag)
-        if least is not None:
-            self._turns[level].lift(account, least)
+        if least is not None and least > account.tag:
+            account.tag = least
 
     def _hold(self, now: float, *, paused: bool) -> list[Decision]:
         self._ranking.paused = self._estimates.paused = paused
@@ -281,27 +290,6 @@ class Scheduler:
         return self._fill(now, self._lanes)
 
     # running
-
-    def _run(self, now: float, ticket: Ticket, lane: Lane, *, out_of_turn: bool = False) -> None:
-        entry, account = ticket.entry, ticket.account
-        lane.start(now, ticket, out_of_turn=out_of_turn)
-        self._running[entry.id] = ticket
-        account.running += 1
-        self._turns[ticket.level].charge(now, account, entry.cost)
-
-    def _release(self, now: float, ticket: Ticket, cost: float) -> Iterable[Lane]:
-        """Takes a running entry off its backend; the backend, if it is still in use."""
-        account, entry = ticket.account, ticket.entry
-        del self._running[entry.id]
-        account.running -= 1
-        turns = self._turns[ticket.level]
-        turns.settle(account, charged=entry.cost, at=ticket.started, cost=cost)
-        lane = self._lanes.named[ticket.backend]
-        lane.end(now, ticket)
-        if lane.retired:
-            self._lanes.drop_idle(lane)
-            return ()
-        return (lane,)
 
     def _fill(self, now: float, lanes: Iterable[Lane]) -> list[Decision]:
         """Starts whatever fits on ``lanes``, the least busy first each time."""
@@ -314,7 +302,7 @@ class Scheduler:
             if chosen is not None:
                 ticket, out_of_turn = chosen
                 self._room.remove(ticket.entry.id)
-                self._run(now, ticket, lane, out_of_turn=out_of_turn)
+                self._lanes.start(now, ticket, lane, out_of_turn=out_of_turn)
                 decisions.append(_told(ticket))
             if chosen is None or not lane.free:
                 free.remove(lane)

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from heapq import heapify, heappop, heappush, heapreplace
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import msgspec
 
 from sutazai.gateway.queue.entries import LEVELS, Entry
 from sutazai.gateway.queue.fairness import Account
@@ -17,6 +19,7 @@ AGED_AFTER = 30.0
 """Seconds of waiting from which an entry counts as aged."""
 
 _NOBODY: frozenset[str] = frozenset()
+_NOT_YET: Any = None
 
 
 class Want(NamedTuple):
@@ -30,35 +33,31 @@ class Want(NamedTuple):
     without: frozenset[str]
 
 
-class Ticket:
+class Ticket(msgspec.Struct, eq=False):
     """An entry from its submission to its end, whether it waits or runs.
 
-    Always: the time at which it ``arrived``; what must not serve it (``without``).
+    Always: its client's ``account`` at its ``level``; the time at which it ``arrived``; what must
+    not serve it (``without``).
     While it waits: the ``line`` that it stands in; its ``number`` in the order of its client's
     entries, its first one having the least.
     While it runs: its ``backend`` (else empty), the ``index`` of its slot there, its ``model``,
-    since when (``started``), and whether its client has ``left``.
+    since when (``started``), how many seconds after it arrived (``waited``), and whether its
+    client has ``left``.
     """
 
-    __slots__ = (
-        "account", "arrived", "backend", "entry", "index", "left", "level", "line", "model",
-        "number", "started", "without",
-    )  # fmt: skip
-
-    account: Account
-    arrived: float
-    index: int
-    left: bool
-    level: int
-    line: Line
-    model: str
-    number: int
-    started: float
-
-    def __init__(self, entry: Entry) -> None:
-        self.entry = entry
-        self.without = _NOBODY
-        self.backend = ""
+    entry: Entry
+    account: Account = _NOT_YET
+    level: int = 0
+    arrived: float = 0.0
+    without: frozenset[str] = _NOBODY
+    line: Line = _NOT_YET
+    number: int = 0
+    backend: str = ""
+    index: int = 0
+    model: str = ""
+    started: float = 0.0
+    waited: float = 0.0
+    left: bool = False
 
 
 class FairQueue:

@@ -9,7 +9,7 @@ tells anybody what others have asked.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
@@ -53,7 +53,12 @@ def is_deterministic(dialect: str, form: Form, body: JsonObject) -> bool:
     if form in _EMBEDDINGS:
         return True
     options = body.get("options") if dialect == Dialect.OLLAMA else body
-    return isinstance(options, dict) and _fixes_choice(options) and body.get("n") in (None, 1)
+    if not isinstance(options, dict) or body.get("n") not in (None, 1):
+        return False
+    seed = options.get("seed")
+    if isinstance(seed, int) and 0 <= seed != _UNSEEDED:
+        return True
+    return options.get("temperature") == 0
 
 
 def share_key(
@@ -89,13 +94,6 @@ def is_neutral(body: JsonObject) -> bool:
     kept in it can be said in another form than it was heard in."""
     wanted = (body.get(name) for name in _NEUTRAL_LACKS)
     return all(value is None or value is False for value in wanted)  # logprobs may be nought
-
-
-def _fixes_choice(options: Mapping[str, Any]) -> bool:
-    seed = options.get("seed")
-    if isinstance(seed, int) and 0 <= seed != _UNSEEDED:
-        return True
-    return options.get("temperature") == 0
 
 
 def _stands_alone(body: JsonObject) -> bool:

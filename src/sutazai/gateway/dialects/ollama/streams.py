@@ -86,20 +86,15 @@ class OllamaEncoder:
             self._after = '},"done":false}\n'
 
     def encode(self, event: Event, elapsed: float) -> bytes:
-        if isinstance(event, str):
-            return self._plain(event, elapsed)
+        if isinstance(event, str):  # what nearly all lines are, without building them anew
+            created, words = timestamp(self._created + elapsed), encode_basestring(event)
+            try:
+                return f"{self._before}{created}{self._between}{words}{self._after}".encode()
+            except UnicodeEncodeError:
+                event = Delta(event)
         if isinstance(event, End):
             return ndjson(self._last(event, elapsed))
         return ndjson(delta_body(self._form, event, self._envelope, elapsed))
-
-    def _plain(self, words: str, elapsed: float) -> bytes:
-        """What nearly all lines are, without building them anew."""
-        created = timestamp(self._created + elapsed)
-        quoted = encode_basestring(words)
-        try:
-            return f"{self._before}{created}{self._between}{quoted}{self._after}".encode()
-        except UnicodeEncodeError:
-            return ndjson(delta_body(self._form, Delta(words), self._envelope, elapsed))
 
     def _last(self, end: End, elapsed: float) -> dict[str, Any]:
         empty = delta_body(self._form, Delta(), self._envelope, elapsed)

@@ -34,7 +34,9 @@ def check(form: Form, value: JsonObject) -> Usage:
     if "error" in value:
         raise_inband(value)
     if form in OBJECTS:
-        _choice(value)
+        choices = value.get("choices")
+        if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
+            raise BadPeer("the backend's answer has no choices")
     elif not isinstance(value.get("data"), list):
         raise BadPeer("the backend's answer has no embeddings")
     return read_usage(value)
@@ -56,7 +58,8 @@ def parse(form: Form, value: JsonObject) -> Answer | Vectors:
 
 
 def _answer(form: Form, value: JsonObject, usage: Usage) -> Answer:
-    choice = _choice(value)
+    """Of a ``value`` that was checked."""
+    choice = value["choices"][0]
     reason = text(choice.get("finish_reason")) or "stop"
     delta = Delta(text(choice.get("text")))
     if form is Form.CHAT:
@@ -72,7 +75,9 @@ def read_usage(value: JsonObject) -> Usage:
         details = usage.get("prompt_tokens_details")
         cached = count(details.get("cached_tokens")) if isinstance(details, dict) else 0
         prompt, completion = usage.get("prompt_tokens"), usage.get("completion_tokens")
-        return Usage(count(prompt), count(completion), cached)
+        if not (isinstance(prompt, int) and isinstance(completion, int)):
+            prompt, completion = count(prompt), count(completion)
+        return Usage(prompt, completion, cached)
     timings = value.get("timings")
     if isinstance(timings, dict):
         cached = count(timings.get("cache_n"))
@@ -92,13 +97,6 @@ def read_timings(value: JsonObject) -> Timings:
 
 def _seconds(milliseconds: Any) -> float:
     return milliseconds / 1000 if isinstance(milliseconds, int | float) else 0.0
-
-
-def _choice(value: JsonObject) -> JsonObject:
-    choices = value.get("choices")
-    if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
-        raise BadPeer("the backend's answer has no choices")
-    return choices[0]
 
 
 def _message(value: Any) -> Delta:

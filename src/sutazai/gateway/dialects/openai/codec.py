@@ -53,7 +53,10 @@ class OpenAiCodec:
         return _ENDPOINTS[form]
 
     def wants_stream(self, form: Form, body: JsonObject) -> bool:
-        return form is not Form.EMBEDDING and read_flag(body.get("stream"), "stream", default=False)
+        stream = body.get("stream")
+        if stream is None or stream is False or form is Form.EMBEDDING:
+            return False
+        return read_flag(stream, "stream", default=False)
 
     def prompt_of(self, form: Form, body: JsonObject) -> PromptFacts:
         return prompts.facts(form, body)
