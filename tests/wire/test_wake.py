@@ -167,3 +167,17 @@ async def test_a_task_that_fails_as_it_is_woken_does_not_disturb_who_rang() -> N
     await later(wake)
     with pytest.raises(KeyError):
         await task
+
+
+async def test_a_ring_on_its_way_is_not_heard_once_more() -> None:
+    wake = Wake(asyncio.get_running_loop())
+    first = asyncio.create_task(_wait(wake))
+    await asyncio.sleep(0)
+    wake.set()  # from a task, so it is on its way
+    first.cancel()
+    await wake  # and heard here
+    with contextlib.suppress(asyncio.CancelledError):
+        await first
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.01):
+            await wake

@@ -35,7 +35,7 @@ class Wake:
         elif asyncio.current_task(self._loop) is not None:
             if not self._rung:
                 self._rung = True  # should who waits be cancelled before it hears it
-                self._loop.call_soon(self.set)
+                self._loop.call_soon(self._ring, future)
         else:
             self._rung = False
             # How a future's end is told is not public, but the same in every Python since 3.7.
@@ -43,6 +43,11 @@ class Wake:
             future.remove_done_callback(callback)
             future.set_result(None)
             context.run(callback, future)
+
+    def _ring(self, future: asyncio.Future[None]) -> None:
+        """Lets the task go on that waits for ``future``, unless it has heard of it meanwhile."""
+        if self._rung and not future.done():
+            self.set()
 
     @property
     def awaited(self) -> bool:

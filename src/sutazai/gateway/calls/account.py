@@ -24,10 +24,9 @@ _NOT_MADE = frozenset({Outcome.REJECTED, Outcome.EXPIRED})
 class Account(msgspec.Struct, eq=False):
     """One call's facts, filled in on its way. A struct, because every call makes one.
 
-    ``hold`` is its place within
-    its key's budget, ``served`` what it is to a task; both end with it. ``rates`` tells what the
-    budget has left. ``lent`` says that the call is computed for others too, so that its client's
-    leaving does not end it.
+    ``hold`` is its place within its key's budget, ``served`` what it is to a task; both end with
+    it. ``rates`` tells what the budget has left. ``lent`` says that the call is computed for others
+    too, so that its client's leaving does not end it.
 
     Args:
         begun: when it came, on the monotonic ``clock``.

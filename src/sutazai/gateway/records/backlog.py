@@ -30,6 +30,9 @@ class Backlog(Generic[T]):
         self._taken = 0  # bytes taken, ever; written by who takes
         self.dropped = 0
 
+    def __len__(self) -> int:
+        return len(self._items)
+
     @property
     def size(self) -> int:
         """Bytes of all items together."""

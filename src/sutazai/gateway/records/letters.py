@@ -23,7 +23,7 @@ _ONE = f"SELECT {HEAD}, body FROM letters WHERE id = ?"  # noqa: S608 (constants
 class Letters:
     """At most `bounds.LETTERS`, of `bounds.LETTERS_BYTES` together; the newest stay.
 
-    What was added is seen at once, unless it cannot be written.
+    What was added is seen at once, unless it cannot be written; only `count` waits for no writing.
     """
 
     def __init__(self, writer: Writer, reader: Reader) -> None:
@@ -64,8 +64,8 @@ class Letters:
         return await self._change(lambda db: _deleted(db, ""))
 
     async def count(self) -> int:
-        """How many there are. Raises DeadlineExceeded and Unavailable."""
-        return await self._read(_count, 0)
+        """How many are on disk. Raises DeadlineExceeded and Unavailable."""
+        return await self._reader.read(_count, 0)
 
     async def _read(self, work: Work[T], otherwise: T) -> T:
         await self._writer.settle()

@@ -148,7 +148,9 @@ class Writer:
         return self._send(partial(self._file.run, work))
 
     async def settle(self) -> None:
-        """Until all that was put before is written, or cannot be."""
+        """Until all that was put before is written, or cannot be just now."""
+        if self._failing:  # each try loses what it takes: nobody who reads hastens the next one
+            return
         with suppress(Unavailable, TimeoutError):
             async with asyncio.timeout(SETTLE_WITHIN):
                 await asyncio.wrap_future(self._send(_nothing))
@@ -215,7 +217,7 @@ class Writer:
             self._some.wait(TIDY)
             rest = self._work()
             if not self._closing.is_set():
-                self._urgent.wait(rest)
+                (self._closing if self._failing else self._urgent).wait(rest)
         self._work()
         self._file.close()
 
@@ -225,13 +227,14 @@ class Writer:
         for event in (self._urgent, self._some):  # before looking: nothing is missed
             event.clear()
         errands = self._take_errands()
-        urgent = bool(errands) or self._closing.is_set()
+        # For an errand all that was there before it, and not what a flood brings meanwhile.
+        due = len(self._batches) + len(self._letters) if errands or self._closing.is_set() else 0
         try:
-            while (more := self._write_some()) and urgent:
+            while (more := self._write_some()) and (due := due - more) > 0:
                 pass
             self._tidy()
         except Exception as error:  # noqa: BLE001 (what one row holds must not stop the others)
-            more = True
+            more = 1
             self._ill(error)
         for errand in errands:
             self._run_errand(*errand)
@@ -239,12 +242,12 @@ class Writer:
             self._some.set()
         return AGAIN if self._failing else IDLE * (time.monotonic() - begun)
 
-    def _write_some(self) -> bool:
-        """Whether there was anything to write."""
+    def _write_some(self) -> int:
+        """How many batches and letters were written."""
         batches = self._batches.take(AT_ONCE, AT_ONCE_BYTES)
         letters = self._letters.take(AT_ONCE, AT_ONCE_BYTES)
         if not batches and not letters:
-            return False
+            return 0
         try:
             self._file.add(
                 [batch_row(batch, _kept_text) for batch in batches],
@@ -255,7 +258,7 @@ class Writer:
             raise
         self._well()
         self._shrink()
-        return True
+        return len(batches) + len(letters)
 
     def _shrink(self) -> None:
         record = self._record
