@@ -15,7 +15,7 @@ from sutazai.fleet.positions import Path, Positions, shown
 from sutazai.fleet.problems import Problem
 from sutazai.fleet.spec import Fleet
 
-FEW = 30
+FEW = 40
 """More keys than this are not listed in a hint."""
 
 NAME_RULE = "lower-case letters, digits and single dashes, a letter first"
