@@ -83,7 +83,7 @@ async def test_a_flood_keeps_nobody_waiting_who_changes_something(store: Store) 
         while True:
             for _ in range(100):
                 store.letters.add(letter())
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.001)
 
     flooding = asyncio.create_task(flood())
     await store.letters.clear()  # which raises DeadlineExceeded where it has to wait for long
