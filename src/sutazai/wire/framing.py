@@ -108,7 +108,12 @@ class ChunkedFrame:
         return data[at:]
 
 
-_LINES = {size + len(b"%x" % size) + 4: b"%x\r\n" % size for size in range(1, 2048)}
+_SIZES = {b"%x" % size: size for size in range(1, 2048)}
+"""The sizes of short chunks, as nearly everybody writes them."""
+
+_SIZE_LONGEST = max(map(len, _SIZES))
+
+_LINES = {len(digits) + size + 4: digits + b"\r\n" for digits, size in _SIZES.items()}
 """The line of its size in all that is one short chunk, by the length of it all."""
 
 
@@ -119,19 +124,14 @@ def _whole_chunks(data: bytes, sink: Sink) -> int:
     """
     at, size = 0, len(data)
     while at < size:
-        start = data.find(b"\r\n", at, at + _KNOWN_SIZE_LONGEST) + 2
-        end = start + _KNOWN_SIZES.get(data[at : start - 2], size)
-        if start < 2 or end == start or not data.startswith(b"\r\n", end):
+        start = data.find(b"\r\n", at, at + _SIZE_LONGEST + 2) + 2
+        end = start + _SIZES.get(data[at : start - 2], size)
+        if start < 2 or not data.startswith(b"\r\n", end):
             break
         sink(data[start:end])
         at = end + 2
     return at
 
-
-# Lines of sizes that were found good. Strangers choose them, so there are not too many.
-_KNOWN_SIZES: dict[bytes, int] = {}
-_KNOWN_SIZES_MAX = 4096
-_KNOWN_SIZE_LONGEST = 8
 
 # Each step gives the place after what it used, or -1 where it needs more.
 _Step = Callable[[ChunkedFrame, bytes, int, Sink], int]
@@ -146,8 +146,6 @@ def _size_line(frame: ChunkedFrame, data: bytes, at: int, sink: Sink) -> int:
         raise BadFrame("a chunk's size is malformed")
     frame._left = int(match[1], 16)
     frame._step = _chunk if frame._left else _trailer
-    if end - at <= _KNOWN_SIZE_LONGEST - 2 and len(_KNOWN_SIZES) < _KNOWN_SIZES_MAX:
-        _KNOWN_SIZES[data[at:end]] = frame._left
     return end + 2
 
 

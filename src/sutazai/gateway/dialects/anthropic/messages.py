@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from sutazai.fleet.errors import BadPeer
-from sutazai.gateway.dialects.neutral import Form, JsonObject, Usage
+from sutazai.gateway.dialects.neutral import NO_USAGE, Form, JsonObject, Usage
 from sutazai.gateway.dialects.sse import NamedSseRelay
 from sutazai.gateway.dialects.streams import count
 from sutazai.gateway.failures import BackendFailed, inband_failure
@@ -17,10 +17,10 @@ def check(form: Form, value: JsonObject) -> Usage:
     if form is Form.COUNT:
         if not isinstance(value.get("input_tokens"), int):
             raise BadPeer("the backend's answer has no count")
-        return Usage()  # a count of what was not computed
+        return NO_USAGE  # a count of what was not computed
     if not isinstance(value.get("content"), list):
         raise BadPeer("the backend's answer has no content")
-    return read_usage(value, Usage())
+    return read_usage(value, NO_USAGE)
 
 
 def raise_inband(value: JsonObject) -> None:
@@ -55,7 +55,7 @@ class MessagesRelay(NamedSseRelay):
 
     def __init__(self) -> None:
         super().__init__()
-        self._prompt = Usage()
+        self._prompt = NO_USAGE
 
     @property
     def usage(self) -> Usage:
@@ -68,7 +68,7 @@ class MessagesRelay(NamedSseRelay):
         raise_inband(value)
         kind, message = value.get("type"), value.get("message")
         if kind == "message_start" and isinstance(message, dict):
-            self._prompt = read_usage(message, Usage())
+            self._prompt = read_usage(message, NO_USAGE)
         elif kind == "message_delta":
             self._note(value)
         return kind == "message_stop"

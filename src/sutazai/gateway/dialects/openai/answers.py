@@ -10,6 +10,7 @@ from typing import Any
 from sutazai.fleet.errors import BadInput, BadPeer
 from sutazai.gateway.dialects.fields import read_object, read_objects, read_text
 from sutazai.gateway.dialects.neutral import (
+    NO_USAGE,
     Answer,
     Delta,
     End,
@@ -84,7 +85,7 @@ def read_usage(value: JsonObject) -> Usage:
         return Usage(
             count(timings.get("prompt_n")) + cached, count(timings.get("predicted_n")), cached
         )
-    return Usage()
+    return NO_USAGE
 
 
 def read_timings(value: JsonObject) -> Timings:

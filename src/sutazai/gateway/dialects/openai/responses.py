@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from sutazai.fleet.errors import BadPeer
-from sutazai.gateway.dialects.neutral import JsonObject, Usage
+from sutazai.gateway.dialects.neutral import NO_USAGE, JsonObject, Usage
 from sutazai.gateway.dialects.openai.answers import raise_inband
 from sutazai.gateway.dialects.sse import NamedSseRelay
 from sutazai.gateway.dialects.streams import count
@@ -26,7 +26,7 @@ def check(value: JsonObject) -> Usage:
 def read_usage(response: JsonObject) -> Usage:
     usage = response.get("usage")
     if not isinstance(usage, dict):
-        return Usage()
+        return NO_USAGE
     details = usage.get("input_tokens_details")
     cached = count(details.get("cached_tokens")) if isinstance(details, dict) else 0
     return Usage(count(usage.get("input_tokens")), count(usage.get("output_tokens")), cached)
@@ -53,6 +53,6 @@ class ResponsesRelay(NamedSseRelay):
             raise BackendFailed(inband_failure(response.get("error")))
         if kind not in _ENDS:
             return False
-        if (usage := read_usage(response)) != Usage():
+        if (usage := read_usage(response)) != NO_USAGE:
             self._told = usage
         return True

@@ -10,6 +10,7 @@ from typing import Any
 from sutazai.gateway.dialects.fields import read_object, read_objects
 from sutazai.gateway.dialects.moulds import Mould
 from sutazai.gateway.dialects.neutral import (
+    NO_USAGE,
     Delta,
     End,
     Envelope,
@@ -18,7 +19,6 @@ from sutazai.gateway.dialects.neutral import (
     JsonObject,
     Timings,
     ToolCall,
-    Usage,
     said,
 )
 from sutazai.gateway.dialects.openai import logprobs
@@ -74,7 +74,7 @@ class OpenAiRelay(SseRelay):
             return False
         value = read_frame(frame)
         raise_inband({"error": value} if self._is_error else value)
-        if (usage := read_usage(value)) != Usage():
+        if (usage := read_usage(value)) != NO_USAGE:
             self._told = usage
         return _LAST(frame) is not None
 
@@ -108,7 +108,7 @@ class OpenAiDecoder(LineDecoder):
         self._is_error = False
         self._calls: dict[int, _CallInPieces] = {}
         self._reason: str | None = None
-        self._usage = Usage()
+        self._usage = NO_USAGE
         self._timings = Timings()
         self._mould = Mould()
 
