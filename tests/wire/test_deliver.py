@@ -340,7 +340,7 @@ async def test_a_client_that_does_not_read_holds_the_backend(serve: Serve, clien
     raw.writer.transport.resume_reading()  # type: ignore[attr-defined]
     async with asyncio.timeout(DEADLINE):
         while far.made == made:
-            await asyncio.sleep(0.01)
+            assert await raw.reader.read(65536)
     await raw.close()
     async with asyncio.timeout(DEADLINE):
         await far.closed.wait()

@@ -9,9 +9,9 @@ import sutazai.wire
 
 PUBLIC = {
     "Address", "Client", "ClientLimits", "ClientResponse", "Handler", "Headers", "LineSplitter",
-    "ListenerSpec", "Proxies", "Pushed", "Receiver", "Request", "Response", "Router", "Sent",
-    "Server", "ServerLimits", "Sink", "SseDecoder", "SseEvent", "Timeout", "TlsOptions",
-    "Wake", "error_response", "fetch_listeners", "json_response", "sse_event",
+    "ListenerSpec", "Pairs", "Proxies", "Pushed", "Receiver", "Request", "Response", "Router",
+    "Sent", "Server", "ServerLimits", "Sink", "Splice", "SseDecoder", "SseEvent", "Timeout",
+    "TlsOptions", "Wake", "error_response", "fetch_listeners", "json_response", "sse_event",
 }  # fmt: skip
 
 

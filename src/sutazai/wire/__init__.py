@@ -12,11 +12,11 @@ from sutazai.wire.client import Client, Sent
 from sutazai.wire.client_response import ClientResponse
 from sutazai.wire.dialing import TlsOptions
 from sutazai.wire.headers import Headers
-from sutazai.wire.inbound import Receiver
+from sutazai.wire.inbound import Receiver, Splice
 from sutazai.wire.limits import ClientLimits, ServerLimits, Timeout
 from sutazai.wire.lines import LineSplitter
 from sutazai.wire.listeners import ListenerSpec, fetch_listeners
-from sutazai.wire.messages import Handler, Request, Response, error_response, json_response
+from sutazai.wire.messages import Handler, Pairs, Request, Response, error_response, json_response
 from sutazai.wire.proxies import Proxies
 from sutazai.wire.pushing import Pushed, Sink
 from sutazai.wire.router import Router
@@ -25,8 +25,9 @@ from sutazai.wire.sse import SseDecoder, SseEvent, sse_event
 from sutazai.wire.wake import Wake
 
 __all__ = [
-    "Address", "Headers", "Request", "Response", "Handler", "json_response", "error_response",
-    "Pushed", "Sink", "Wake",
+    "Address", "Headers", "Pairs", "Request", "Response", "Handler",
+    "json_response", "error_response",
+    "Pushed", "Sink", "Splice", "Wake",
     "Server", "ServerLimits", "Router",
     "Client", "ClientLimits", "ClientResponse", "Sent", "Receiver", "Timeout",
     "TlsOptions", "Proxies",

@@ -7,7 +7,14 @@ from collections.abc import AsyncIterator
 from typing import Protocol, cast
 
 from sutazai.fleet.errors import BadInput, BadPeer, DeadlineExceeded, PeerClosed, SutazaiError
-from sutazai.wire.framing import BadFrame, ChunkedFrame, CloseFrame, Frame, LengthFrame
+from sutazai.wire.framing import (
+    SHORT_CHUNKS,
+    BadFrame,
+    ChunkedFrame,
+    CloseFrame,
+    Frame,
+    LengthFrame,
+)
 from sutazai.wire.headers import Headers
 from sutazai.wire.heads import BadHead, HeadReader, ResponseHead, parse_response
 from sutazai.wire.inbound import EMPTY, Body, Inbound, Whole
@@ -128,19 +135,29 @@ class ClientConnection(asyncio.Protocol):
         self.untouched = False
         frame, body = self._frame, self._body
         if frame is not None and body is not None:
-            piece = frame.single(data)
-            if piece is None:
+            splice = body.splice
+            line = None if splice is None else SHORT_CHUNKS.get(len(data))
+            if (
+                splice is not None
+                and line is not None
+                and data.startswith(line)
+                and data.endswith(b"\r\n")
+                and splice.take(data, len(line))
+            ):
+                pass
+            elif (piece := frame.single(data)) is None:
                 self._feed(frame, body, data)
-            elif body.pass_on(piece):
-                idle, timer = self.idle, self._timer
-                if idle is not None:
-                    if timer.deadline is None or timer.seconds != idle:
-                        timer.set(idle)
-                    else:  # with each token, so without a call: it is only put off
-                        timer.deadline = self._loop.time() + idle
-            else:
+                return
+            elif not body.pass_on(piece):
                 body.feed(piece)
                 body.flush()
+                return
+            idle, timer = self.idle, self._timer
+            if idle is not None:
+                if timer.deadline is None or timer.seconds != idle:
+                    timer.set(idle)
+                else:  # with each token, so without a call: it is only put off
+                    timer.deadline = self._loop.time() + idle
         elif self._pending is not None:
             self._take_head(self._pending, self._ahead + data if self._ahead else data)
         else:
@@ -297,7 +314,7 @@ class ClientConnection(asyncio.Protocol):
             pending.body = Whole(rest[:length])
             self._end(rest[length:])
         else:
-            pending.body = self._body = Inbound(self, self._loop)
+            pending.body = self._body = Inbound(self, self._loop, head.chunked)
             self._frame = _frame(head)
             if self._gone is not None:
                 self._body.discard()

@@ -7,7 +7,7 @@ import re
 from typing import Protocol, cast
 
 from sutazai.fleet.errors import BadInput, PeerClosed, SutazaiError, Unavailable
-from sutazai.wire.exchange import CutShort, Outlet, answer_to_failure
+from sutazai.wire.exchange import Outlet, answer_to_failure
 from sutazai.wire.framing import BadFrame, ChunkedFrame, Frame, LengthFrame
 from sutazai.wire.heads import END, BadHead, HeadReader, RequestHead, parse_request
 from sutazai.wire.inbound import EMPTY, Body, Inbound, Whole
@@ -15,6 +15,7 @@ from sutazai.wire.limits import HIGH_WATER, LINGER, ServerLimits
 from sutazai.wire.messages import Handler, Request, RequestTimeout, Response, error_response
 from sutazai.wire.outbound import CONTINUE, plan_response
 from sutazai.wire.peer import is_gone, peer_name, reset
+from sutazai.wire.pushing import Pushed
 from sutazai.wire.timer import LazyTimer
 from sutazai.wire.wake import Wake
 
@@ -211,7 +212,15 @@ class Connection(asyncio.Protocol):
         limit = self._hub.limits.body
         # A class that is called with keywords takes twice as long.
         self._request = Request(
-            head.method, head.target, head.headers, body, limit, length, self.listener, self._peer
+            head.method,
+            head.target,
+            head.headers,
+            body,
+            limit,
+            length,
+            self.listener,
+            self._peer,
+            self,
         )
         if self.task is None:
             self.task = self._loop.create_task(self._work(), name="wire-requests")
@@ -276,29 +285,28 @@ class Connection(asyncio.Protocol):
                     response = await self._hub.handler(request)
                 except Exception as cause:  # noqa: BLE001 (a handler's bug is one request's failure)
                     response = answer_to_failure(request, cause)
-                body = self._body
-                # Whether another request can follow, as far as one can tell now.
-                go_on = self._keep_alive and (body.ended or body.wanted or self._can_skip())
+                go_on = self._can_go_on()
                 done = self._outlet.respond_at_once(
                     response, request.method, old=self._old, keep_alive=go_on
                 )
                 if done is None:
-                    await self._respond(request, response, go_on)
-                else:
-                    self._finish(done)
+                    done = await self._outlet.respond(
+                        request, response, old=self._old, keep_alive=go_on
+                    )
+                self._finish(done)
         except BaseException:
             self._transport.abort()
             raise
 
-    async def _respond(self, request: Request, response: Response, go_on: bool) -> None:
-        try:
-            done = await self._outlet.respond(request, response, old=self._old, keep_alive=go_on)
-        except CutShort:
-            self.busy = False
-            if not self._lost:
-                self._cut_short()
-        else:
-            self._finish(done)
+    def begin_response(self, response: Response, body: Pushed, method: str) -> None:
+        """See `Request.begin`."""
+        go_on = self._can_go_on()
+        self._outlet.begin(response, body, method, old=self._old, keep_alive=go_on)
+
+    def _can_go_on(self) -> bool:
+        """Whether another request can follow, as far as one can tell now."""
+        body = self._body
+        return self._keep_alive and (body.ended or body.wanted or self._can_skip())
 
     def _can_skip(self) -> bool:
         """Whether an unread body is passed over: where it is small, and is sure to come.
@@ -308,11 +316,14 @@ class Connection(asyncio.Protocol):
         small = isinstance(self._frame, LengthFrame) and self._frame.left <= HIGH_WATER
         return small and not self._uninvited
 
-    def _finish(self, keep_alive: bool) -> None:
+    def _finish(self, keep_alive: bool | None) -> None:
+        """Go on after a response; ``keep_alive`` is None where it is not whole."""
         self.busy = False
         if self._lost:
             return
-        if not (keep_alive and self._keep_alive):
+        if keep_alive is None:
+            self._cut_short()
+        elif not (keep_alive and self._keep_alive):
             self._shut()
         elif self._frame is None:
             self._await_next()

@@ -25,10 +25,6 @@ log = logging.getLogger("sutazai.wire")
 _SERVER_FAILED = Failed("the server failed", hint="its log says why")
 
 
-class CutShort(Exception):
-    """A response that had begun could not be brought to its end; the client must notice."""
-
-
 def answer_to_failure(request: Request, cause: Exception) -> Response:
     """What the client is told of what a handler raised; to be called where that is caught.
 
@@ -52,7 +48,7 @@ class Outlet:
         stall: seconds that the client may take nothing.
     """
 
-    __slots__ = ("_loop", "_patience", "_pushed", "_sink", "_stall", "closing", "writer")
+    __slots__ = ("_begun", "_loop", "_patience", "_pushed", "_sink", "_stall", "closing", "writer")
 
     def __init__(
         self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, stall: float
@@ -60,6 +56,7 @@ class Outlet:
         self.writer = Writer(transport)
         self._loop = loop
         self._stall = stall
+        self._begun: Outgoing | None = None  # before its handler has returned
         self._sink: Sink | None = None
         self._pushed: Pushed | None = None
         self._patience: asyncio.TimerHandle | None = None
@@ -70,8 +67,9 @@ class Outlet:
     def pause(self) -> None:
         self.writer.pause()
         if self._sink is not None and self._pushed is not None:
-            stalled = Stalled(f"the client took nothing for {self._stall:g} s")
-            self._patience = self._loop.call_later(self._stall, self._sink.fail, stalled)
+            if self._patience is None:
+                stalled = Stalled(f"the client took nothing for {self._stall:g} s")
+                self._patience = self._loop.call_later(self._stall, self._sink.fail, stalled)
             self._pushed.hold()
 
     def resume(self) -> None:
@@ -90,6 +88,17 @@ class Outlet:
 
     # what a request's task calls
 
+    def begin(
+        self, response: Response, body: Pushed, method: str, *, old: bool, keep_alive: bool
+    ) -> None:
+        """See `Request.begin`. Raises BadInput where it cannot be sent."""
+        self._begun = out = plan_response(response, method, old=old, keep_alive=keep_alive)
+        self._sink, self._pushed = self._new_sink(out), body
+        self._sink.send_head()
+        out.head = b""
+        if not out.bare:
+            body.attach(self._sink)
+
     def respond_at_once(
         self, response: Response, method: str, *, old: bool, keep_alive: bool
     ) -> bool | None:
@@ -102,6 +111,8 @@ class Outlet:
             body = response.body
             if type(body) is not bytes or len(body) > COALESCED_MAX or writer.lost or writer.paused:
                 return None
+            if self._begun is not None:
+                return None
             out = plan_response(response, method, old=old, keep_alive=keep_alive)
         except Exception:  # noqa: BLE001 (`respond` meets it again, and tells)
             return None
@@ -110,52 +121,78 @@ class Outlet:
 
     async def respond(
         self, request: Request, response: Response, *, old: bool, keep_alive: bool
-    ) -> bool:
+    ) -> bool | None:
         """Send ``response``; whether the connection can carry another one after it.
 
         A response that cannot be sent is a handler's bug: it is logged, and the client told so.
-        Raises CutShort where the body fails under way, is not of its declared length, or the client
-        stalls or is gone.
+        None where the body could not be brought to its end, which the client must notice: it failed
+        under way, is not of its declared length, or the client stalls or is gone.
         """
         try:
-            out = plan_response(response, request.method, old=old, keep_alive=keep_alive)
+            out = self._begun or plan_response(
+                response, request.method, old=old, keep_alive=keep_alive
+            )
         except Exception:  # whatever a handler returned, the client gets an answer
             log.exception("the response to %s %s cannot be sent", request.method, request.raw_path)
             await self._close(getattr(response, "body", None))
             response = error_response(_SERVER_FAILED)
             out = plan_response(response, request.method, old=old, keep_alive=keep_alive)
+        body = response.body
         try:
-            await self._send(out, response.body)
-        except (SutazaiError, Stalled, WrongLength) as cause:
-            raise CutShort(str(cause)) from cause
-        except Exception as cause:
-            log.exception("the body for %s %s failed", request.method, request.raw_path)
-            raise CutShort("the body failed") from cause
-        return out.keep_alive
-
-    async def _send(self, out: Outgoing, body: bytes | AsyncIterator[bytes] | Pushed) -> None:
-        writer = self.writer
-        if isinstance(body, bytes):
-            if writer.lost:
-                raise Stalled("the client is gone")
-            writer.write_all(out.head, b"" if out.bare else body)
-            if writer.paused:
-                await writer.drain(self._stall)
-            return
-        try:
-            if writer.lost:
-                raise Stalled("the client is gone")
+            if self.writer.lost or (self._begun is not None and response.status != 200):
+                return None
             if out.bare:
-                writer.write(out.head)
+                self.writer.write(out.head)
+            elif isinstance(body, bytes):
+                await self._send_whole(out, body)
             elif hasattr(body, "attach"):
                 await self._push(out, cast("Pushed", body))
             else:
-                writer.write(out.head)
-                await send_pieces(
-                    writer, body, chunked=out.chunked, length=out.length, stall=self._stall
-                )
+                await self._send_pieces(out, body)
+        except (SutazaiError, Stalled, WrongLength):
+            return None
+        except Exception:
+            log.exception("the body for %s %s failed", request.method, request.raw_path)
+            return None
         finally:
-            await self._close(body)
+            self._begun = None
+            self._forget()
+            if not isinstance(body, bytes):
+                await self._close(body)
+        return out.keep_alive
+
+    async def _send_whole(self, out: Outgoing, body: bytes) -> None:
+        writer = self.writer
+        if self._sink is None:
+            writer.write_all(out.head, body)
+        else:
+            self._sink.close(body)
+        if writer.paused:
+            await writer.drain(self._stall)
+
+    async def _send_pieces(self, out: Outgoing, body: AsyncIterator[bytes]) -> None:
+        writer = self.writer
+        writer.write(out.head)
+        await send_pieces(writer, body, chunked=out.chunked, length=out.length, stall=self._stall)
+
+    async def _push(self, out: Outgoing, body: Pushed) -> None:
+        self._sink = sink = self._sink or self._new_sink(out)
+        self._pushed = body
+        full = self.writer.paused
+        body.attach(sink)
+        sink.send_head()
+        if full and self.writer.paused:
+            self.pause()
+        await sink.done
+        if sink.error is not None:
+            raise sink.error
+        if self.writer.paused:
+            self._forget()
+            await self.writer.drain(self._stall)
+
+    def _new_sink(self, out: Outgoing) -> Sink:
+        transport = self.writer.transport
+        return Sink(transport, self._loop, out.head, chunked=out.chunked, length=out.length)
 
     async def _close(self, body: object) -> None:
         self.closing = True
@@ -163,20 +200,6 @@ class Outlet:
             await close_body(body)
         finally:
             self.closing = False
-
-    async def _push(self, out: Outgoing, body: Pushed) -> None:
-        transport, loop = self.writer.transport, self._loop
-        sink = Sink(transport, loop, out.head, chunked=out.chunked, length=out.length)
-        self._sink, self._pushed = sink, body
-        try:
-            body.attach(sink)
-            sink.send_head()
-            await sink.ended()
-            if self.writer.paused:
-                self._forget()
-                await self.writer.drain(self._stall)
-        finally:
-            self._forget()
 
     def _forget(self) -> None:
         self._sink = self._pushed = None

@@ -28,6 +28,17 @@ class Flow(Protocol):
         """The reader failed: close the connection."""
 
 
+class Splice(Protocol):
+    """Sends on what comes, in place of a `Receiver` that would only do that."""
+
+    def take(self, chunk: bytes, at: int) -> bool:
+        """Whether ``chunk`` is sent on, so that the receiver need not be told.
+
+        It is one whole chunk of a chunked body as it came; ``at`` is where its data begin, which
+        end two bytes before its end. Must not raise.
+        """
+
+
 class Receiver(Protocol):
     """Who is told of a body as it comes, in the very call that reads it from the socket.
 
@@ -35,8 +46,11 @@ class Receiver(Protocol):
     what they raise is a bug: it is logged, and the body fails.
     """
 
-    def received(self, data: bytes) -> None:
-        """The next bytes, never none."""
+    def received(self, data: bytes) -> Splice | None:
+        """The next bytes, never none. Gives what may take the chunks that follow, if anything.
+
+        The first chunk that it does not take comes here again, and so does what is no whole chunk.
+        """
 
     def ended(self, last: bytes) -> None:
         """The body is whole; ``last`` is what came together with its end, often none."""
@@ -49,31 +63,36 @@ class Inbound:
     """The bytes of one body between the connection that receives them and one reader.
 
     Above `HIGH_WATER` bytes the connection is asked to stop reading, so the peer waits. ``wanted``
-    says that it is being read, ``ended`` that all of it came.
+    says that it is being read, ``ended`` that all of it came, and ``splice`` may take the chunk
+    that comes next.
 
     The connection feeds what it reads and calls `flush` last, when its own state is in order: that
     runs the reader.
     """
 
     __slots__ = (
-        "_buffered", "_discarded", "_error", "_flow", "_held", "_loop", "_paused", "_pieces",
-        "_receiver", "_wake", "ended", "wanted",
+        "_buffered", "_chunked", "_discarded", "_error", "_flow", "_held", "_loop", "_paused",
+        "_pieces", "_receiver", "_wake", "ended", "splice", "wanted",
     )  # fmt: skip
 
-    def __init__(self, flow: Flow, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, flow: Flow, loop: asyncio.AbstractEventLoop, chunked: bool = False) -> None:
+        """``chunked`` says that it comes in chunks, which a `Splice` may take."""
         self._flow: Flow | None = flow
         self._loop = loop
+        self._chunked = chunked
         self._pieces: list[bytes] = []
         self._buffered = 0
         self._paused = self._discarded = self._held = False
         self._wake: Wake | None = None
         self._receiver: Receiver | None = None
         self._error: Exception | None = None
+        self.splice: Splice | None = None
         self.ended = self.wanted = False
 
     # the connection's side
 
     def feed(self, piece: bytes) -> None:
+        self.splice = None
         if self._discarded:
             return
         self._pieces.append(piece)
@@ -87,7 +106,8 @@ class Inbound:
         if receiver is None or self._held or self._pieces:
             return False
         try:
-            receiver.received(piece)
+            splice = receiver.received(piece)
+            self.splice = splice if self._chunked and not self._held else None
         except Exception as cause:  # noqa: BLE001 (logged; a receiver's bug is one body's failure)
             self._end_badly(receiver, cause)
         return True
@@ -157,6 +177,7 @@ class Inbound:
     def hold(self) -> None:
         """The receiver is told nothing more until `go_on`; the peer waits."""
         self._held = True
+        self.splice = None
         self._pause()
 
     def go_on(self) -> None:
@@ -169,7 +190,7 @@ class Inbound:
     def discard(self) -> None:
         """Nobody will read: drop what is here and what comes."""
         self._discarded = True
-        self._receiver = None
+        self._receiver = self.splice = None
         self.take()
 
     def take(self) -> bytes:

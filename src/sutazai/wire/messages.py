@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import parse_qsl, unquote
 
 from sutazai.fleet.errors import BadInput, SutazaiError
@@ -27,6 +27,12 @@ class RequestTimeout(BadInput):
     http_status = 408
 
 
+class Starter(Protocol):
+    """What can begin the response to a request whose handler is still at work."""
+
+    def begin_response(self, response: Response, body: Pushed, method: str) -> None: ...
+
+
 class Request:
     """What a client asks.
 
@@ -40,8 +46,8 @@ class Request:
     """
 
     __slots__ = (
-        "_body", "_length", "_limit", "_query", "headers", "listener", "method", "params", "peer",
-        "target",
+        "_body", "_length", "_limit", "_query", "_starter", "headers", "listener", "method",
+        "params", "peer", "target",
     )  # fmt: skip
 
     def __init__(
@@ -54,6 +60,7 @@ class Request:
         length: int | None = None,
         listener: str = "",
         peer: str = "",
+        starter: Starter | None = None,
     ) -> None:
         self.method = method
         self.target = target
@@ -65,6 +72,17 @@ class Request:
         self._limit = limit
         self._length = length
         self._query: dict[str, str] | None = None
+        self._starter = starter
+
+    def begin(self, headers: Pairs, body: Pushed) -> None:
+        """Begin the response, with status 200, while its handler does not know the answer yet.
+
+        What ``body`` writes goes out at once. Of the response that the handler returns in the end
+        only the body is sent, after it; one of another status cuts the stream. ``body`` is the
+        handler's to close. Raises BadInput where the headers cannot be sent.
+        """
+        assert self._starter is not None, "it came over a connection"  # noqa: S101 (types)
+        self._starter.begin_response(Response(200, headers, body), body, self.method)
 
     @property
     def raw_path(self) -> str:

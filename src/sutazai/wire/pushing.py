@@ -26,6 +26,7 @@ one chain of calls:
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol
 
 from sutazai.wire.wake import Wake
@@ -60,9 +61,14 @@ class Sink:
         head: the response's, sent with the first piece.
         chunked: whether the body is sent in chunks.
         length: bytes that were declared, if any.
+
+    Attributes:
+        over: the body is at its end, or the client gone.
+        done: rung at the body's end.
+        error: what `fail` was given.
     """
 
-    __slots__ = ("_chunked", "_done", "_error", "_head", "_left", "_over", "_transport")
+    __slots__ = ("_chunked", "_head", "_left", "_transport", "done", "error", "over")
 
     def __init__(
         self,
@@ -77,18 +83,21 @@ class Sink:
         self._head = head
         self._chunked = chunked
         self._left = length
-        self._done = Wake(loop)
-        self._error: Exception | None = None
-        self._over = False
+        self.done = Wake(loop)
+        self.error: Exception | None = None
+        self.over = False
 
     @property
-    def over(self) -> bool:
-        """Whether the body is at its end, or the client gone."""
-        return self._over
+    def splice(self) -> Callable[[bytes], None] | None:
+        """What sends whole chunks with their sizes, where the body has chunks and has begun.
+
+        Nothing may be sent by it once the body is ``over``.
+        """
+        return None if self._head or not self._chunked else self._transport.write
 
     def write(self, piece: bytes) -> None:
         """Send the next bytes; none are nothing."""
-        if self._over or not piece:
+        if self.over or not piece:
             return
         if self._left is not None and not self._fits(len(piece)):
             return
@@ -102,7 +111,7 @@ class Sink:
 
     def close(self, last: bytes = b"") -> None:
         """The body is whole with ``last``, which is sent together with its end."""
-        if self._over or (self._left is not None and not self._fits(len(last))):
+        if self.over or (self._left is not None and not self._fits(len(last))):
             return
         if self._left:
             self.fail(WrongLength(f"a body lacks {self._left} bytes of those that were declared"))
@@ -110,34 +119,28 @@ class Sink:
         end = LAST_CHUNK if self._chunked else b""
         if last and self._chunked:
             last = b"%x\r\n%b\r\n" % (len(last), last)
-        self._over = True
+        self.over = True
         self._transport.write(self._head + last + end)
-        self._done.set()
+        self.done.set()
 
     def fail(self, error: Exception) -> None:
         """The body cannot be brought to its end; the client is made to notice."""
-        if not self._over:
-            self._over = True
-            self._error = error
-            self._done.set()
+        if not self.over:
+            self.over = True
+            self.error = error
+            self.done.set()
 
     # what the server calls
 
     def send_head(self) -> None:
         """Send the head without waiting for the first piece."""
-        if self._head and not self._over:
+        if self._head and not self.over:
             self._transport.write(self._head)
             self._head = b""
 
     def lose(self) -> None:
         """The client is gone; what is written goes nowhere."""
-        self._over = True
-
-    async def ended(self) -> None:
-        """Waits for the end. Raises what `fail` was given."""
-        await self._done
-        if self._error is not None:
-            raise self._error
+        self.over = True
 
     def _fits(self, size: int) -> bool:
         left = self._left = (self._left or 0) - size

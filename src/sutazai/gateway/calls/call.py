@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Callable
 
 from sutazai.fleet.errors import NoModel, QueueFull, SutazaiError
 from sutazai.gateway.callers.budgets import BudgetSpent
@@ -14,7 +13,7 @@ from sutazai.gateway.callers.rates import rate_headers
 from sutazai.gateway.calls.account import Account
 from sutazai.gateway.calls.ask import Ask, parse_object
 from sutazai.gateway.calls.computing import Computation
-from sutazai.gateway.calls.patience import patiently
+from sutazai.gateway.calls.patience import Waiting
 from sutazai.gateway.calls.planning import plan_call
 from sutazai.gateway.calls.plant import Plant
 from sutazai.gateway.calls.shared import Sharing
@@ -29,6 +28,7 @@ from sutazai.wire import Headers, Request, Response
 
 SSE = "text/event-stream"
 
+_NO_HEADERS = Headers()
 _JSON = ("content-type", "application/json")
 _OF_THE_QUEUE = (QueueFull, NoModel, WaitedTooLong)
 
@@ -42,14 +42,14 @@ class LlmCall:
         self._codec = codec
         self._form = form
         self._account = plant.open_account()
-        self._closed = False
+        self._waiting: Waiting | None = None
 
     async def serve(self, request: Request, identify: Callable[[Request], Caller]) -> Response:
         """The answer, or the error in the client's own dialect."""
         try:
             caller = identify(request)
             raw = await request.read()
-            return await self._answer(caller, raw, request.headers)
+            return await self._answer(caller, raw, request)
         except SutazaiError as error:
             return self._refused(error)
         except asyncio.CancelledError:
@@ -59,15 +59,17 @@ class LlmCall:
     async def replay(self, caller: Caller, raw: bytes) -> Response:
         """The answer to a request of ``caller`` that was refused before."""
         try:
-            return await self._answer(caller, raw, Headers())
+            return await self._answer(caller, raw, None)
         except SutazaiError as error:
             return self._refused(error)
         except asyncio.CancelledError:
             self._left()
             raise
 
-    async def _answer(self, caller: Caller, raw: bytes, headers: Headers) -> Response:
+    async def _answer(self, caller: Caller, raw: bytes, request: Request | None) -> Response:
+        """``request`` is None where it was made before."""
         account, plant, codec = self._account, self._plant, self._codec
+        headers = _NO_HEADERS if request is None else request.headers
         account.caller = caller
         plant.activity.asks(caller)
         value = parse_object(raw)
@@ -81,16 +83,14 @@ class LlmCall:
         plan, ask = await plan_call(plant, account, ask)
         computation = Computation(plant, account, ask, plan)
         work = self._sharing.answer(account, ask, computation) or computation.run()
-        if not stream or not codec.stream_type.startswith(SSE):
+        if not stream or request is None or not codec.stream_type.startswith(SSE):
             return await work
-        kind = codec.stream_type
-        return await patiently(
-            self._told(work),
-            lambda: [("content-type", kind), *account.headers()],
-            comment=computation.comment,
-            tell=self._frame,
-            patience=plant.patience,
-        )
+        waiting = Waiting(request, self._headers, computation.comment, plant.patience)
+        self._waiting = waiting
+        try:
+            return await work
+        finally:
+            waiting.end()
 
     def _passed_on(self, headers: Headers) -> tuple[tuple[str, str], ...]:
         """Those that belong to the request as its body does."""
@@ -105,21 +105,16 @@ class LlmCall:
         finally:
             account.rates = rate_headers(plant.budgets, caller, account.at)
 
-    async def _told(self, work: Coroutine[Any, Any, Response]) -> Response:
-        """Closes the account where nobody else will: the client may have its status already."""
-        try:
-            return await work
-        except SutazaiError as error:
-            self._close(error)
-            raise
-        except asyncio.CancelledError:
-            self._left()
-            raise
-
     # telling
+
+    def _headers(self) -> list[tuple[str, str]]:
+        """Of a stream whose answer is not known yet."""
+        return [("content-type", self._codec.stream_type), *self._account.headers()]
 
     def _refused(self, error: SutazaiError) -> Response:
         self._close(error)
+        if self._waiting is not None and self._waiting.told:
+            return Response(200, (), self._frame(error))
         failure = failure_of(error)
         body = self._codec.failure_body(failure, same_dialect=self._account.relayed)
         retry = failure.retry_after
@@ -134,9 +129,6 @@ class LlmCall:
         return self._codec.failure_frame(self._form, failure, same_dialect=self._account.relayed)
 
     def _close(self, error: SutazaiError) -> None:
-        if self._closed:
-            return
-        self._closed = True
         self._account.fail(error)
         if isinstance(error, _OF_THE_QUEUE) and not isinstance(error, BudgetSpent):
             self._plant.letters.add(_letter(self._account, error))

@@ -6,7 +6,9 @@ from collections.abc import Callable
 
 from sutazai.fleet.errors import DeadlineExceeded, SutazaiError
 from sutazai.gateway.calls.account import Account
+from sutazai.gateway.calls.splicing import Splice
 from sutazai.gateway.calls.work import Work, end
+from sutazai.gateway.dialects.moulds import Mould
 from sutazai.gateway.dialects.neutral import Usage
 from sutazai.gateway.dialects.streams import Pipe
 from sutazai.gateway.records.call import Outcome
@@ -23,6 +25,8 @@ class Keeping:
         self._pipe = pipe
         self._pieces: list[bytes] = []
         self._size = 0
+        self.pieces = 0
+        self.around = None
 
     @property
     def error(self) -> SutazaiError | None:
@@ -35,6 +39,11 @@ class Keeping:
     @property
     def usage(self) -> Usage:
         return self._pipe.usage
+
+    @property
+    def mould(self) -> None:
+        """What is kept has to be fed."""
+        return
 
     @property
     def kept(self) -> bytes:
@@ -67,7 +76,7 @@ class AnswerStream:
 
     __slots__ = (
         "_account", "_ahead", "_ended", "_error", "_last_age", "_outcome", "_pipe", "_response",
-        "_sink", "_tell", "_work",
+        "_sink", "_splice", "_tell", "_work",
     )  # fmt: skip
 
     _sink: Sink
@@ -92,6 +101,7 @@ class AnswerStream:
         self._ahead = b""
         self._outcome: Outcome | None = None
         self._error: SutazaiError | None = None
+        self._splice: Splice | None = None
 
     async def begin(self) -> None:
         """Wait for the first piece. Raises what goes wrong before it, while there is a status."""
@@ -146,7 +156,7 @@ class AnswerStream:
 
     # what the backend's connection calls
 
-    def received(self, data: bytes) -> None:
+    def received(self, data: bytes) -> Splice | None:
         pipe, account = self._pipe, self._account
         age = account.clock() - account.begun
         piece = pipe.feed(data, age)
@@ -156,6 +166,17 @@ class AnswerStream:
             self._fail(pipe.error)
         elif age > self._last_age:
             self._fail(DeadlineExceeded("the backend took too long for a whole answer"))
+        elif pipe.mould is not None:
+            return self._spliced(pipe.mould)
+        return None
+
+    def _spliced(self, mould: Mould) -> Splice | None:
+        if self._splice is None:
+            write = self._sink.splice
+            if write is None:
+                return None
+            self._splice = Splice(self._account, self._pipe, self._sink, write, self._last_age)
+        return self._splice.fit(mould)
 
     def ended(self, last: bytes) -> None:
         pipe, age = self._pipe, self._account.age

@@ -1,56 +1,56 @@
-"""Frames that are alike but for their words: one is parsed, the others are recognized."""
+"""Frames that are alike but for their words: one is understood, the others are recognized."""
 
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 import msgspec
 
 # A backslash could hide another such key.
-_TEXT = re.compile(rb'"(?:content|text)"\s*:\s*"([^"\\]*)"')
+_TEXT = re.compile(rb'"(?:content|text|response)"\s*:\s*("[^"\\]*")')
+_TIME = re.compile(rb'"created_at"\s*:\s*"([^"\\]*)"')
 
-_read_text = msgspec.json.Decoder(str).decode
+read_text = msgspec.json.Decoder(str).decode
+"""The text that is all of a piece of JSON. Raises NO_TEXT."""
+
+NO_TEXT = (msgspec.DecodeError, UnicodeDecodeError)
 
 
-class Mould:
+class Mould(NamedTuple):
     """What stands around the text in the frames of one stream.
 
     A backend sends the same frame again and again with other words in it. Where a frame begins and
     ends as one that was understood, and has one JSON string in between, then that string is all
     that it says.
+
+    Attributes:
+        head, tail: what stands before and after the text, without its quotes.
+        time: what stands between a time and the text, where frames tell their time; ``head`` is
+            then what stands before that, and the time ends with the first quote.
     """
 
-    __slots__ = ("_from", "_head", "_tail", "_to")
+    head: bytes
+    tail: bytes
+    time: bytes = b""
 
-    def __init__(self) -> None:
-        self.forget()
 
-    def text(self, frame: bytes) -> str:
-        """The text of a frame that fits; none where it does not."""
-        if not (frame.startswith(self._head) and frame.endswith(self._tail)):
-            return ""
-        try:
-            return _read_text(frame[self._from : self._to])
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            return ""
+def mould_of(frame: bytes) -> Mould | None:
+    """Of a frame that has a text and says nothing else, where it is clear which string that is."""
+    found = list(_TEXT.finditer(frame))
+    if len(found) != 1 or b"\\" in frame:
+        return None
+    start, end = found[0].span(1)
+    told = _TIME.search(frame, 0, start)
+    if told is None:
+        return Mould(frame[:start], frame[end:])
+    return Mould(frame[: told.start(1)], frame[end:], frame[told.end(1) : start])
 
-    def take(self, frame: bytes) -> None:
-        """Fit what is like ``frame``, where it is clear which of its strings is the text.
 
-        But for its text the frame must say nothing, so that it may as well be heard again.
-        """
-        found = list(_TEXT.finditer(frame))
-        if len(found) != 1 or b"\\" in frame:
-            self.forget()
-        else:
-            start, end = found[0].span(1)
-            self._fit(frame[:start], frame[end:])
-
-    def forget(self) -> None:
-        """Fit nothing."""
-        self._fit(b"\0", b"\0")
-
-    def _fit(self, head: bytes, tail: bytes) -> None:
-        """``head`` and ``tail`` have the text's quotes."""
-        self._head, self._tail = head, tail
-        self._from, self._to = len(head) - 1, 1 - len(tail)
+def text_of(frame: bytes) -> str | None:
+    """The text by which `mould_of` takes ``frame``."""
+    found = _TEXT.search(frame)
+    try:
+        return None if found is None else read_text(found[1])
+    except NO_TEXT:
+        return None

@@ -71,10 +71,8 @@ class NamedSseRelay(SseRelay):
         )
 
     def _look_at_frame(self, frame: bytes) -> bool:
-        if not self.tells(frame):
-            self._pieces += self.piece(frame) is not None
-            return False
-        return self._heard(read_frame(frame))
+        self.pieces += self.piece(frame) is not None
+        return self.tells(frame) is not None and self._heard(read_frame(frame))
 
     @abstractmethod
     def _heard(self, value: JsonObject) -> bool:

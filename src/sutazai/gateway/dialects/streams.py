@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import json
 from abc import abstractmethod
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Protocol
 
 from sutazai.fleet.errors import BadInput, BadPeer, SutazaiError
+from sutazai.gateway.dialects.moulds import Mould, mould_of
 from sutazai.gateway.dialects.neutral import End, Event, Usage
 from sutazai.gateway.dialects.reading import NoObject, read_object
 
@@ -21,6 +23,11 @@ _to_text = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 FRAME_MAX = 16 * 1024 * 1024
 """The longest frame a backend may send, in bytes."""
+
+
+Around = Callable[[float], tuple[bytes, bytes] | None]
+"""What a client's frame has before and after the JSON of a text, for the age of the call in
+seconds; None where it needs to be made in another way."""
 
 
 class Pipe(Protocol):
@@ -38,6 +45,20 @@ class Pipe(Protocol):
     def usage(self) -> Usage:
         """The tokens so far, as the backend tells them or, before it does, as frames."""
 
+    @property
+    def mould(self) -> Mould | None:
+        """Of what was fed last, where that was one frame that says a text and nothing else.
+
+        Frames that fit need not be fed: `around` tells what the client gets for them, and each is
+        counted in ``pieces``.
+        """
+
+    pieces: int
+
+    @property
+    def around(self) -> Around | None:
+        """What stands around such a text for the client, None where that is what stood there."""
+
     def feed(self, data: bytes, elapsed: float) -> bytes:
         """What the client gets for ``data``; ``elapsed`` is the age of the call in seconds."""
 
@@ -51,22 +72,27 @@ class Relay:
     Until the backend tells the usage, each piece of the answer counts as one token.
     """
 
+    around = None
+
     def __init__(self) -> None:
         self.error: SutazaiError | None = None
         self.ended = False
+        self.mould: Mould | None = None
+        self.pieces = 0
         self._rest = b""
-        self._pieces = 0
         self._told: Usage | None = None
 
     @property
     def usage(self) -> Usage:
-        return Usage(0, self._pieces) if self._told is None else self._told
+        return Usage(0, self.pieces) if self._told is None else self._told
 
     def feed(self, data: bytes, elapsed: float) -> bytes:
         """The frames that ``data`` completes; the last part of a frame waits for its end."""
         if not self._rest and self._is_plain(data):
-            self._pieces += 1
+            self.pieces += 1
+            self.mould = mould_of(data)
             return data
+        self.mould = None
         data = self._rest + data
         cut = self._end_of_frames(data)
         self._rest = data[cut:]
@@ -78,7 +104,7 @@ class Relay:
         """A last frame may lack its end; any other part of a frame is of no use."""
         rest, self._rest = self._rest, b""
         try:
-            looks = [self._look(line) for line in rest.split(b"\n")]
+            looks = [self._look(line) for line in rest.split(b"\n") if line]
             is_last = any(looks)
         except BadPeer:
             self.error, is_last = cut_short(), False  # a part of a frame means nothing
@@ -93,7 +119,8 @@ class Relay:
         position = 0
         try:
             for line in frames.split(b"\n"):
-                self._look(line)
+                if line:
+                    self._look(line)
                 position += len(line) + 1
         except SutazaiError as error:
             self.error = error
@@ -118,10 +145,11 @@ class Relay:
 
 
 class Decoder(Protocol):
-    """From a backend's bytes to events; ``error`` and ``ended`` as in `Pipe`."""
+    """From a backend's bytes to events; ``error``, ``ended`` and ``mould`` as in `Pipe`."""
 
     error: SutazaiError | None
     ended: bool
+    mould: Mould | None
 
     def feed(self, data: bytes) -> list[Event]:
         """The events that ``data`` completes."""
@@ -136,6 +164,7 @@ class LineDecoder:
     def __init__(self) -> None:
         self.error: SutazaiError | None = None
         self.ended = False
+        self.mould: Mould | None = None
         self._rest = b""
 
     def feed(self, data: bytes) -> list[Event]:
@@ -177,6 +206,9 @@ class Encoder(Protocol):
     def encode(self, event: Event, elapsed: float) -> bytes:
         """The bytes that say ``event``. Raises BadInput for what this dialect cannot say."""
 
+    def around(self, elapsed: float) -> tuple[bytes, bytes] | None:
+        """See `Around`."""
+
 
 class Translation:
     """Goes from one dialect to another through the neutral form."""
@@ -184,14 +216,19 @@ class Translation:
     def __init__(self, decoder: Decoder, encoder: Encoder) -> None:
         self._decoder = decoder
         self._encoder = encoder
-        self._pieces = 0
         self._told: Usage | None = None
         self.error: SutazaiError | None = None
         self.ended = False
+        self.pieces = 0
+        self.around = encoder.around
+
+    @property
+    def mould(self) -> Mould | None:
+        return self._decoder.mould
 
     @property
     def usage(self) -> Usage:
-        return Usage(0, self._pieces) if self._told is None else self._told
+        return Usage(0, self.pieces) if self._told is None else self._told
 
     def feed(self, data: bytes, elapsed: float) -> bytes:
         return self._encoded(self._decoder.feed(data), elapsed)
@@ -211,7 +248,7 @@ class Translation:
                 if isinstance(event, End):
                     self.ended, self._told = True, event.usage
                 else:
-                    self._pieces += 1
+                    self.pieces += 1
         except SutazaiError as error:
             self.error = blamed(error)
         return encoded

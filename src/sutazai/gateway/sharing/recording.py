@@ -67,7 +67,9 @@ class Recorder:
         sink = Sink(_Onto(write), loop, b"", chunked=False, length=None)
         try:
             body.attach(sink)
-            await sink.ended()
+            await sink.done
+            if sink.error is not None:
+                raise sink.error
         finally:
             sink.lose()
 

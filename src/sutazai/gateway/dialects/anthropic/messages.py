@@ -62,7 +62,7 @@ class MessagesRelay(NamedSseRelay):
         """A message's beginning tells of the prompt only: its pieces count until its end."""
         if self._told is not None:
             return self._told
-        return Usage(self._prompt.prompt_tokens, self._pieces, self._prompt.cached_tokens)
+        return Usage(self._prompt.prompt_tokens, self.pieces, self._prompt.cached_tokens)
 
     def _heard(self, value: JsonObject) -> bool:
         raise_inband(value)

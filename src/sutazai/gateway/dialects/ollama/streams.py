@@ -7,6 +7,7 @@ from json.encoder import encode_basestring
 from typing import Any
 
 from sutazai.fleet.errors import BadPeer
+from sutazai.gateway.dialects.moulds import mould_of, text_of
 from sutazai.gateway.dialects.neutral import Delta, End, Envelope, Event, Form, said
 from sutazai.gateway.dialects.ollama.answers import (
     delta_body,
@@ -31,13 +32,7 @@ class OllamaRelay(Relay):
         return data.rfind(b"\n") + 1
 
     def _is_plain(self, data: bytes) -> bool:
-        return (
-            data.startswith(b"{")
-            and data.endswith(b"}\n")
-            and data.count(b"\n") == 1
-            and not _TELLS(data)
-            and not self.ended
-        )
+        return _is_plain(data) and not self.ended
 
     def _look(self, line: bytes) -> bool:
         line = line.strip()
@@ -51,8 +46,18 @@ class OllamaRelay(Relay):
             if value.get("done"):
                 self.ended, self._told = True, read_usage(value)
                 return True
-        self._pieces += 1
+        self.pieces += 1
         return False
+
+
+def _is_plain(data: bytes) -> bool:
+    """Whether ``data`` is one line, and has nothing that is worth parsing while it is relayed."""
+    return (
+        data.startswith(b"{")
+        and data.endswith(b"}\n")
+        and data.count(b"\n") == 1
+        and not _TELLS(data)
+    )
 
 
 class OllamaDecoder(LineDecoder):
@@ -61,6 +66,13 @@ class OllamaDecoder(LineDecoder):
     def __init__(self, form: Form) -> None:
         super().__init__()
         self._form = form
+
+    def feed(self, data: bytes) -> list[Event]:
+        """As its parent's."""
+        events = super().feed(data)
+        plain = _is_plain(data) and events == [text_of(data)]
+        self.mould = mould_of(data) if plain else None
+        return events
 
     def _line(self, line: bytes, events: list[Event]) -> None:
         value = read_frame(line)
@@ -84,6 +96,7 @@ class OllamaEncoder:
         else:
             self._between = '","message":{"role":"assistant","content":'
             self._after = '},"done":false}\n'
+        self._end = self._after.encode()
 
     def encode(self, event: Event, elapsed: float) -> bytes:
         if isinstance(event, str):  # what nearly all lines are, without building them anew
@@ -95,6 +108,10 @@ class OllamaEncoder:
         if isinstance(event, End):
             return ndjson(self._last(event, elapsed))
         return ndjson(delta_body(self._form, event, self._envelope, elapsed))
+
+    def around(self, elapsed: float) -> tuple[bytes, bytes]:
+        created = timestamp(self._created + elapsed)
+        return f"{self._before}{created}{self._between}".encode(), self._end
 
     def _last(self, end: End, elapsed: float) -> dict[str, Any]:
         empty = delta_body(self._form, Delta(), self._envelope, elapsed)

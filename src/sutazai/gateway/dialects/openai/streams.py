@@ -8,7 +8,7 @@ from json.encoder import encode_basestring
 from typing import Any
 
 from sutazai.gateway.dialects.fields import read_object, read_objects
-from sutazai.gateway.dialects.moulds import Mould
+from sutazai.gateway.dialects.moulds import mould_of, text_of
 from sutazai.gateway.dialects.neutral import (
     NO_USAGE,
     Delta,
@@ -46,20 +46,9 @@ class OpenAiRelay(SseRelay):
     def __init__(self) -> None:
         super().__init__()
         self._is_error = False
-        self._mould = Mould()
-
-    def feed(self, data: bytes, elapsed: float) -> bytes:
-        """As its parent's."""
-        if not self._rest and self._mould.text(data):
-            self._pieces += 1
-            return data
-        return super().feed(data, elapsed)
 
     def _is_plain(self, data: bytes) -> bool:
-        plain = _is_plain(data)
-        if plain:
-            self._mould.take(data)
-        return plain
+        return _is_plain(data) and not self._is_error
 
     def _look_aside(self, line: bytes) -> bool:
         if line.startswith(b"event:"):
@@ -69,11 +58,13 @@ class OpenAiRelay(SseRelay):
         return False
 
     def _look_at_frame(self, frame: bytes) -> bool:
-        if not (_TELLS(frame) or self._is_error):
-            self._pieces += 1
+        if self._is_error:
+            raise_inband({"error": read_frame(frame)})
+        if not _TELLS(frame):
+            self.pieces += 1
             return False
         value = read_frame(frame)
-        raise_inband({"error": value} if self._is_error else value)
+        raise_inband(value)
         if (usage := read_usage(value)) != NO_USAGE:
             self._told = usage
         return _LAST(frame) is not None
@@ -110,24 +101,13 @@ class OpenAiDecoder(LineDecoder):
         self._reason: str | None = None
         self._usage = NO_USAGE
         self._timings = Timings()
-        self._mould = Mould()
 
     def feed(self, data: bytes) -> list[Event]:
         """As its parent's."""
-        words = self._mould.text(data)
-        if words:
-            return [words]
         events = super().feed(data)
-        self._learn(data, events)
+        plain = _is_plain(data) and not self._calls and events == [text_of(data)]
+        self.mould = mould_of(data) if plain else None
         return events
-
-    def _learn(self, data: bytes, events: list[Event]) -> None:
-        """Recognize what is like ``data`` from now on, where that is one frame with a text."""
-        self._mould.forget()
-        if _is_plain(data) and not self._calls:
-            self._mould.take(data)
-            if events != [self._mould.text(data)]:
-                self._mould.forget()
 
     def finish(self) -> list[Event]:
         """Some servers leave out the last frame: what has a reason to have ended has ended."""
@@ -207,6 +187,7 @@ class OpenAiEncoder:
             "model": envelope.model,
         }
         self._before, self._after = self._around_text()
+        self._around = self._before.encode(), self._after.encode()
 
     def encode(self, event: Event, elapsed: float) -> bytes:
         if isinstance(event, End):
@@ -220,6 +201,11 @@ class OpenAiEncoder:
         if self._form is Form.COMPLETION:
             return self._choice({"text": event.text}, told)
         return self._choice({"delta": self._delta(event)}, told)
+
+    def around(self, elapsed: float) -> tuple[bytes, bytes] | None:
+        # A completion counts the characters of its texts.
+        plain = self._started and self._form is Form.CHAT
+        return self._around if plain else None
 
     def _around_text(self) -> tuple[str, str]:
         """What stands around a piece of text in a frame that has nothing else."""

@@ -1,0 +1,120 @@
+"""Chunks that are taken on their way, so that their receiver is told of the others only."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from sutazai.fleet.errors import DeadlineExceeded
+from sutazai.wire import Client, Request, Response, Splice, Timeout
+from tests.wire.conftest import Serve
+from tests.wire.peers import DEADLINE
+from tests.wire.test_deliver import Seen
+
+
+class Taker(Seen):
+    """Takes whole chunks that begin as it likes, once it was told of one."""
+
+    def __init__(self, likes: bytes = b"a") -> None:
+        super().__init__()
+        self.taken: list[bytes] = []
+        self.all = b""
+        self._likes = likes
+
+    def received(self, data: bytes) -> Splice | None:
+        super().received(data)
+        self.all += data
+        return self
+
+    def ended(self, last: bytes) -> None:
+        self.all += last
+        super().ended(last)
+
+    def take(self, chunk: bytes, at: int) -> bool:
+        if not chunk.startswith(self._likes, at):
+            return False
+        assert chunk[:at] == b"%x\r\n" % (len(chunk) - at - 2) and chunk.endswith(b"\r\n")
+        self.taken.append(chunk[at:-2])
+        self.all += chunk[at:-2]
+        return True
+
+
+def told(
+    *pieces: bytes, headers: tuple[tuple[str, str], ...] = ()
+) -> Callable[[Request], AsyncIterator[bytes]]:
+    """A handler whose pieces come one at a time."""
+
+    async def slowly() -> AsyncIterator[bytes]:
+        for piece in pieces:
+            await asyncio.sleep(0.02)
+            yield piece
+
+    async def handler(request: Request) -> Response:
+        return Response(200, headers, slowly())
+
+    return handler  # type: ignore[return-value]
+
+
+async def heard(
+    serve: Serve, client: Client, taker: Taker, *pieces: bytes, headers: tuple[tuple[str, str], ...]
+) -> bytes:
+    running = await serve(told(*pieces, headers=headers))  # type: ignore[arg-type]
+    response = await client.request("GET", running.tcp, "/")
+    response.deliver(taker)
+    return await taker.end()
+
+
+async def test_what_is_liked_is_taken_and_the_rest_is_told(serve: Serve, client: Client) -> None:
+    taker = Taker()
+    pieces = (b"a1", b"a2", b"b3", b"a4" * 500, b"b5")
+    rest = await heard(serve, client, taker, *pieces, headers=())
+    assert taker.all == b"".join(pieces)
+    assert rest.startswith(b"a1") and rest.endswith(b"b5")
+    assert taker.taken and {piece[:1] for piece in taker.taken} == {b"a"}
+
+
+async def test_nothing_is_taken_of_a_body_of_known_length(serve: Serve, client: Client) -> None:
+    chunk = b"2\r\na2\r\n"
+    length = (("content-length", str(3 * len(chunk))),)
+    taker = Taker()
+    assert await heard(serve, client, taker, chunk, chunk, chunk, headers=length) == 3 * chunk
+    assert taker.taken == []
+
+
+async def test_nothing_is_taken_while_it_is_held(serve: Serve, client: Client) -> None:
+    class Holding(Taker):
+        def received(self, data: bytes) -> Splice | None:
+            response.hold()
+            return super().received(data)
+
+    running = await serve(told(b"a1", b"a2", b"a3"))  # type: ignore[arg-type]
+    response, taker = await client.request("GET", running.tcp, "/"), Holding()
+    response.deliver(taker)
+    async with asyncio.timeout(DEADLINE):
+        await taker.some.wait()
+    await asyncio.sleep(0.1)
+    assert (taker.data, taker.taken) == (b"a1", [])
+    while not taker.over.is_set():
+        response.go_on()
+        await asyncio.sleep(0.01)
+    assert (taker.data, taker.taken) == (b"a1a2a3", [])
+
+
+async def test_who_is_silent_after_what_was_taken_is_given_up(serve: Serve, client: Client) -> None:
+    async def silent() -> AsyncIterator[bytes]:
+        for piece in (b"a1", b"a2", b"a3"):
+            yield piece
+            await asyncio.sleep(0.02)
+        await asyncio.Event().wait()
+
+    async def handler(request: Request) -> Response:
+        return Response(200, [], silent())
+
+    running, taker = await serve(handler), Taker()
+    response = await client.request("GET", running.tcp, "/", timeout=Timeout(idle=0.1))
+    response.deliver(taker)
+    with pytest.raises(DeadlineExceeded):
+        await taker.end()
+    assert taker.taken
