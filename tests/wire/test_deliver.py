@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from sutazai.fleet.errors import DeadlineExceeded, PeerClosed
-from sutazai.wire import Client, ClientResponse, Request, Response, Sink, Timeout
+from sutazai.wire import Client, ClientResponse, Request, Response, Sink, Splice, Timeout
 from sutazai.wire.limits import HIGH_WATER
 from tests.wire.conftest import Serve
 from tests.wire.handlers import Endless, count, echo
@@ -27,11 +27,12 @@ class Seen:
         self.over = asyncio.Event()
         self.some = asyncio.Event()
 
-    def received(self, data: bytes) -> None:
+    def received(self, data: bytes) -> Splice | None:
         assert data and not self.over.is_set()
         self.data += data
         self.pieces += 1
         self.some.set()
+        return None
 
     def ended(self, last: bytes) -> None:
         assert not self.over.is_set()
