@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 from urllib.parse import parse_qsl, unquote
 
 from sutazai.fleet.errors import BadInput, SutazaiError
 from sutazai.wire.headers import Headers
-from sutazai.wire.inbound import Body
+from sutazai.wire.inbound import Body, Whole
 from sutazai.wire.pushing import Pushed
 
 Pairs = Iterable[tuple[str, str]]
@@ -79,10 +79,16 @@ class Request:
 
         What ``body`` writes goes out at once. Of the response that the handler returns in the end
         only the body is sent, after it; one of another status cuts the stream. ``body`` is the
-        handler's to close. Raises BadInput where the headers cannot be sent.
+        handler's to close. Does nothing for a request that came over no connection. Raises BadInput
+        where the headers cannot be sent.
         """
-        assert self._starter is not None, "it came over a connection"  # noqa: S101 (types)
-        self._starter.begin_response(Response(200, headers, body), body, self.method)
+        if self._starter is not None:
+            self._starter.begin_response(Response(200, headers, body), body, self.method)
+
+    @classmethod
+    def made(cls, method: str, target: str, body: bytes) -> Self:
+        """One that came over no connection."""
+        return cls(method, target, Headers(), Whole(body), len(body))
 
     @property
     def raw_path(self) -> str:

@@ -144,8 +144,10 @@ class Attempt:
         return Response(200, headers, write_json(body))
 
     async def _whole(self, work: Work, response: ClientResponse) -> Response:
-        read = self._gathered if work.gathered else self._read
-        data, usage = await read(work, response)
+        if work.gathered:
+            data, usage = await self._gathered(work, response)
+        else:
+            data, usage = self._read(work, await response.read())
         account = self._account
         if (prompt := self._plan.prompt) is not None:
             self._compare(prompt, work.way, usage)
@@ -157,9 +159,8 @@ class Attempt:
         account.end(Outcome.DONE, usage)
         return Response(200, headers, data)
 
-    async def _read(self, work: Work, response: ClientResponse) -> tuple[bytes, Usage]:
+    def _read(self, work: Work, data: bytes) -> tuple[bytes, Usage]:
         way = work.way
-        data = await response.read()
         try:
             value = read_object(data)
         except (ValueError, RecursionError) as cause:

@@ -28,7 +28,6 @@ from sutazai.wire import Headers, Request, Response
 
 SSE = "text/event-stream"
 
-_NO_HEADERS = Headers()
 _JSON = ("content-type", "application/json")
 _OF_THE_QUEUE = (QueueFull, NoModel, WaitedTooLong)
 
@@ -47,29 +46,16 @@ class LlmCall:
     async def serve(self, request: Request, identify: Callable[[Request], Caller]) -> Response:
         """The answer, or the error in the client's own dialect."""
         try:
-            caller = identify(request)
-            raw = await request.read()
-            return await self._answer(caller, raw, request)
+            return await self._answer(identify(request), request)
         except SutazaiError as error:
             return self._refused(error)
         except asyncio.CancelledError:
             self._left()
             raise
 
-    async def replay(self, caller: Caller, raw: bytes) -> Response:
-        """The answer to a request of ``caller`` that was refused before."""
-        try:
-            return await self._answer(caller, raw, None)
-        except SutazaiError as error:
-            return self._refused(error)
-        except asyncio.CancelledError:
-            self._left()
-            raise
-
-    async def _answer(self, caller: Caller, raw: bytes, request: Request | None) -> Response:
-        """``request`` is None where it was made before."""
+    async def _answer(self, caller: Caller, request: Request) -> Response:
         account, plant, codec = self._account, self._plant, self._codec
-        headers = _NO_HEADERS if request is None else request.headers
+        raw, headers = await request.read(), request.headers
         account.caller = caller
         plant.activity.asks(caller)
         value = parse_object(raw)
@@ -83,7 +69,7 @@ class LlmCall:
         plan, ask = await plan_call(plant, account, ask)
         computation = Computation(plant, account, ask, plan)
         work = self._sharing.answer(account, ask, computation) or computation.run()
-        if not stream or request is None or not codec.stream_type.startswith(SSE):
+        if not stream or not codec.stream_type.startswith(SSE):
             return await work
         waiting = Waiting(request, self._headers, computation.comment, plant.patience)
         self._waiting = waiting

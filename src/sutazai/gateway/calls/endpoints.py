@@ -44,7 +44,8 @@ class Endpoints:
             for form, path in codec.endpoints.items():
                 if path == letter.path:
                     call = LlmCall(self._plant, self._sharing, codec, form)
-                    return await call.replay(self.named(letter.caller), letter.body)
+                    request = Request.made("POST", path, letter.body)
+                    return await call.serve(request, lambda _: self.named(letter.caller))
         raise NotFound(f"there is no endpoint {letter.path} any more")
 
     def _handler(self, codec: ClientCodec, form: Form, identify: Identify) -> Handler:
