@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from sutazai.fleet.errors import DeadlineExceeded
-from sutazai.wire import Client, Request, Response, Splice, Timeout
+from sutazai.wire import Address, Client, Request, Response, Splice, Timeout
 from tests.wire.conftest import Serve
 from tests.wire.peers import DEADLINE
 from tests.wire.test_deliver import Seen
@@ -73,6 +73,38 @@ async def test_what_is_liked_is_taken_and_the_rest_is_told(serve: Serve, client:
     assert taker.all == b"".join(pieces)
     assert rest.startswith(b"a1") and rest.endswith(b"b5")
     assert taker.taken and {piece[:1] for piece in taker.taken} == {b"a"}
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        (b"1", b"2\r\na2\r\n", b"x" * 14),  # cut within the line of its size
+        (b"12\r\nabcdefg", b"2\r\na2\r\n", b"x" * 4),
+    ],
+)
+async def test_what_looks_like_a_chunk_within_another_is_not_taken(
+    client: Client, pieces: tuple[bytes, ...]
+) -> None:
+    over = asyncio.Event()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+        for piece in (head, b"2\r\na1\r\n", *pieces, b"\r\n0\r\n\r\n"):
+            writer.write(piece)
+            await asyncio.sleep(0.03)
+        writer.close()
+        await writer.wait_closed()
+        over.set()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        response = await client.request("GET", Address.parse(f"http://127.0.0.1:{port}"), "/")
+        taker = Taker()
+        response.deliver(taker)
+        await taker.end()
+        await over.wait()
+    assert taker.taken == [] and len(taker.data) == 2 + 18
 
 
 async def test_nothing_is_taken_of_a_body_of_known_length(serve: Serve, client: Client) -> None:

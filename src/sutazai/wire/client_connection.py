@@ -323,6 +323,7 @@ class ClientConnection(asyncio.Protocol):
         pending.set()
 
     def _feed(self, frame: Frame, body: Inbound, data: bytes) -> None:
+        body.splice = None  # what comes next may begin within a chunk
         try:
             rest = frame.feed(data, body.feed)
         except BadFrame as cause:

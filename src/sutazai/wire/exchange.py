@@ -109,9 +109,9 @@ class Outlet:
         writer = self.writer
         try:
             body = response.body
-            if type(body) is not bytes or len(body) > COALESCED_MAX or writer.lost or writer.paused:
+            if type(body) is not bytes or len(body) > COALESCED_MAX or self._begun is not None:
                 return None
-            if self._begun is not None:
+            if writer.lost or writer.paused:
                 return None
             out = plan_response(response, method, old=old, keep_alive=keep_alive)
         except Exception:  # noqa: BLE001 (`respond` meets it again, and tells)

@@ -92,7 +92,6 @@ class Inbound:
     # the connection's side
 
     def feed(self, piece: bytes) -> None:
-        self.splice = None
         if self._discarded:
             return
         self._pieces.append(piece)

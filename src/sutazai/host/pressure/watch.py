@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from sutazai.fleet.desired import Standing
@@ -13,12 +13,12 @@ from sutazai.fleet.errors import NotFound
 from sutazai.fleet.status import Level, PressureStatus
 from sutazai.fleet.units import format_size
 from sutazai.host.events import Events
+from sutazai.host.instances.instance import Instance
 from sutazai.host.pressure.candidates import candidates_of, withheld_of
 from sutazai.host.pressure.choice import Candidate
 from sutazai.host.pressure.ending import Ender
-from sutazai.host.pressure.growth import Growth
 from sutazai.host.pressure.levels import MARGIN, PERCENT, Reading
-from sutazai.host.pressure.measuring import Measure
+from sutazai.host.pressure.measuring import Holdings, Measure
 from sutazai.host.pressure.own import cap_of, should_leave
 from sutazai.host.pressure.policy import Changed, Decision, End, GiveBack, Observation, Policy
 from sutazai.host.pressure.words import figures_of
@@ -28,8 +28,6 @@ NEARLY = PERCENT[Level.WARNING] - MARGIN
 """Percent from which instances are measured, so that their growth is known when it matters."""
 LOOK = 1.0
 """Seconds between two looks."""
-MEASURE = 5.0
-"""Seconds between two measurements of all instances, while memory is short or nearly so."""
 
 
 class Watch:
@@ -59,12 +57,9 @@ class Watch:
         self._ender = ender
         self._events = events
         self._read = read
-        self._measure = measure
+        self._holdings = Holdings(measure)
         self._own = own
         self._leave = leave
-        self._growth = Growth()
-        self._memory: Mapping[str, int] = {}
-        self._measured_at = float("-inf")
         self._began = time.monotonic()
         self._ends: set[asyncio.Task[Any]] = set()
 
@@ -104,7 +99,7 @@ class Watch:
         seen, now = self._read(), time.monotonic()
         short = self._policy.level is not Level.NORMAL or seen.percent >= NEARLY
         if short:
-            await self._measure_all(now)
+            await self._holdings.look(now, self._measured)
         observation = Observation(
             now=now,
             reading=seen,
@@ -115,21 +110,18 @@ class Watch:
             self._carry_out(decision, seen)
 
     def _candidates(self) -> tuple[Candidate, ...]:
-        return candidates_of(self._supervisor.units, self._memory, self._growth)
+        holdings = self._holdings
+        return candidates_of(self._supervisor.units, holdings.memory, holdings.growth)
 
-    async def _measure_all(self, now: float) -> None:
-        if now < self._measured_at + MEASURE:
-            return
-        self._measured_at = now
-        self._memory = await self._measure(
-            [
-                instance
-                for unit in self._supervisor.awake
-                if unit.spec.standing is not Standing.PROTECTED
-                for instance in unit.instances
-            ]
-        )
-        self._growth.note(now, self._memory)
+    @property
+    def _measured(self) -> list[Instance]:
+        """The instances that may be ended."""
+        return [
+            instance
+            for unit in self._supervisor.awake
+            if unit.spec.standing is not Standing.PROTECTED
+            for instance in unit.instances
+        ]
 
     def _carry_out(self, decision: Decision, seen: Reading) -> None:
         if isinstance(decision, End):
