@@ -132,16 +132,16 @@ class Client:
         self.over = False
         self.out = b""
         now = time.monotonic()
-        account = Account("call-1", (), lambda: now + AGE, lambda: 0.0, False, now, 0.0)
+        self._account = Account("call-1", (), lambda: now + AGE, lambda: 0.0, False, now, 0.0)
         self._pipe = pipe
-        self._splice = Splice(account, pipe, self, self._write, 60.0)  # type: ignore[arg-type]
+        self._splice = Splice(self._account, pipe, self, self._write, 60.0)  # type: ignore[arg-type]
         self._fits = False
+        self._size = 0
         self.taken = 0
 
     def give(self, piece: bytes) -> None:
         """A chunk of the backend's."""
-        line = b"%x\r\n" % len(piece)
-        if self._fits and self._splice.take(line + piece + b"\r\n", len(line)):
+        if self._fits and self._splice.take(b"%x\r\n%b\r\n" % (len(piece), piece)):
             self.taken += 1
             return
         self.out += self._pipe.feed(piece, AGE)
@@ -152,6 +152,8 @@ class Client:
     def _write(self, chunk: bytes) -> None:
         size, _, rest = chunk.partition(b"\r\n")
         assert rest.endswith(b"\r\n") and len(rest) - 2 == int(size, 16)
+        self._size += int(size, 16)
+        assert self._account.bytes_out == self._size
         self.out += rest[:-2]
 
 
@@ -206,7 +208,7 @@ def test_nothing_is_taken_for_who_is_gone_or_after_the_time_is_over() -> None:
     client.give(raw(b"two"))
     assert client.taken == 0
     late = Client(CODECS[Dialect.OPENAI].relay(Form.CHAT))
-    late._splice._until = AGE / 2
+    late._splice._until = 0.0
     late.give(raw(b"one"))
     late.give(raw(b"two"))
     assert late.taken == 0

@@ -11,7 +11,8 @@ PUBLIC = {
     "Address", "Client", "ClientLimits", "ClientResponse", "Handler", "Headers", "LineSplitter",
     "ListenerSpec", "Pairs", "Proxies", "Pushed", "Receiver", "Request", "Response", "Router",
     "Sent", "Server", "ServerLimits", "Sink", "Splice", "SseDecoder", "SseEvent", "Timeout",
-    "TlsOptions", "Wake", "error_response", "fetch_listeners", "json_response", "sse_event",
+    "TlsOptions", "Wake", "chunk_line", "error_response", "fetch_listeners", "json_response",
+    "sse_event",
 }  # fmt: skip
 
 

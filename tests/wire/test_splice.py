@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from sutazai.fleet.errors import DeadlineExceeded
-from sutazai.wire import Address, Client, Request, Response, Splice, Timeout
+from sutazai.wire import Address, Client, Request, Response, Splice, Timeout, chunk_line
 from tests.wire.conftest import Serve
 from tests.wire.peers import DEADLINE
 from tests.wire.test_deliver import Seen
@@ -32,12 +32,12 @@ class Taker(Seen):
         self.all += last
         super().ended(last)
 
-    def take(self, chunk: bytes, at: int) -> bool:
-        if not chunk.startswith(self._likes, at):
+    def take(self, data: bytes) -> bool:
+        line = chunk_line(len(data))
+        if line is None or not (data.startswith(line + self._likes) and data.endswith(b"\r\n")):
             return False
-        assert chunk[:at] == b"%x\r\n" % (len(chunk) - at - 2) and chunk.endswith(b"\r\n")
-        self.taken.append(chunk[at:-2])
-        self.all += chunk[at:-2]
+        self.taken.append(data[len(line) : -2])
+        self.all += self.taken[-1]
         return True
 
 
@@ -150,3 +150,14 @@ async def test_who_is_silent_after_what_was_taken_is_given_up(serve: Serve, clie
     with pytest.raises(DeadlineExceeded):
         await taker.end()
     assert taker.taken
+
+
+@pytest.mark.parametrize("size", [1, 9, 15, 16, 255, 256, 2047])
+def test_a_short_chunk_is_known_by_its_length(size: int) -> None:
+    line = b"%x\r\n" % size
+    assert chunk_line(len(line) + size + 2) == line
+
+
+@pytest.mark.parametrize("length", [0, 1, 5, 21, 4096])
+def test_what_is_no_short_chunk_has_no_line(length: int) -> None:
+    assert chunk_line(length) is None

@@ -11,6 +11,7 @@ from sutazai.wire.address import Address
 from sutazai.wire.client import Client, Sent
 from sutazai.wire.client_response import ClientResponse
 from sutazai.wire.dialing import TlsOptions
+from sutazai.wire.framing import chunk_line
 from sutazai.wire.headers import Headers
 from sutazai.wire.inbound import Receiver, Splice
 from sutazai.wire.limits import ClientLimits, ServerLimits, Timeout
@@ -27,7 +28,7 @@ from sutazai.wire.wake import Wake
 __all__ = [
     "Address", "Headers", "Pairs", "Request", "Response", "Handler",
     "json_response", "error_response",
-    "Pushed", "Sink", "Splice", "Wake",
+    "Pushed", "Sink", "Splice", "chunk_line", "Wake",
     "Server", "ServerLimits", "Router",
     "Client", "ClientLimits", "ClientResponse", "Sent", "Receiver", "Timeout",
     "TlsOptions", "Proxies",

@@ -7,14 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Protocol, cast
 
 from sutazai.fleet.errors import BadInput, BadPeer, DeadlineExceeded, PeerClosed, SutazaiError
-from sutazai.wire.framing import (
-    SHORT_CHUNKS,
-    BadFrame,
-    ChunkedFrame,
-    CloseFrame,
-    Frame,
-    LengthFrame,
-)
+from sutazai.wire.framing import BadFrame, ChunkedFrame, CloseFrame, Frame, LengthFrame
 from sutazai.wire.headers import Headers
 from sutazai.wire.heads import BadHead, HeadReader, ResponseHead, parse_response
 from sutazai.wire.inbound import EMPTY, Body, Inbound, Whole
@@ -132,26 +125,18 @@ class ClientConnection(asyncio.Protocol):
         self._home.opened(self)
 
     def data_received(self, data: bytes) -> None:
-        self.untouched = False
         frame, body = self._frame, self._body
         if frame is not None and body is not None:
             splice = body.splice
-            line = None if splice is None else SHORT_CHUNKS.get(len(data))
-            if (
-                splice is not None
-                and line is not None
-                and data.startswith(line)
-                and data.endswith(b"\r\n")
-                and splice.take(data, len(line))
-            ):
-                pass
-            elif (piece := frame.single(data)) is None:
-                self._feed(frame, body, data)
-                return
-            elif not body.pass_on(piece):
-                body.feed(piece)
-                body.flush()
-                return
+            if splice is None or not splice.take(data):
+                piece = frame.single(data)
+                if piece is None:
+                    self._feed(frame, body, data)
+                    return
+                if not body.pass_on(piece):
+                    body.feed(piece)
+                    body.flush()
+                    return
             idle, timer = self.idle, self._timer
             if idle is not None:
                 if timer.deadline is None or timer.seconds != idle:
@@ -159,6 +144,7 @@ class ClientConnection(asyncio.Protocol):
                 else:  # with each token, so without a call: it is only put off
                     timer.deadline = self._loop.time() + idle
         elif self._pending is not None:
+            self.untouched = False
             self._take_head(self._pending, self._ahead + data if self._ahead else data)
         else:
             self.drop()  # nobody asked

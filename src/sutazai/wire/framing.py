@@ -89,7 +89,7 @@ class ChunkedFrame:
         self._step: _Step | None = _size_line
 
     def single(self, data: bytes) -> bytes | None:
-        line = SHORT_CHUNKS.get(len(data))
+        line = _LINES.get(len(data))
         if line is None or not (data.startswith(line) and data.endswith(b"\r\n")):
             return None
         return data[len(line) : -2] if self._step is _size_line and not self._rest else None
@@ -113,8 +113,15 @@ _SIZES = {b"%x" % size: size for size in range(1, 2048)}
 
 _SIZE_LONGEST = max(map(len, _SIZES))
 
-SHORT_CHUNKS = {len(digits) + size + 4: digits + b"\r\n" for digits, size in _SIZES.items()}
-"""The line of its size in all that is one short chunk, by the length of it all."""
+_LINES = {len(digits) + size + 4: digits + b"\r\n" for digits, size in _SIZES.items()}
+
+
+def chunk_line(length: int) -> bytes | None:
+    """How all that is one short chunk begins, where it is ``length`` bytes with all its framing.
+
+    Two bytes at its end belong to its framing, too. None where it is too long, or is no chunk.
+    """
+    return _LINES.get(length)
 
 
 def _whole_chunks(data: bytes, sink: Sink) -> int:

@@ -31,11 +31,11 @@ class Flow(Protocol):
 class Splice(Protocol):
     """Sends on what comes, in place of a `Receiver` that would only do that."""
 
-    def take(self, chunk: bytes, at: int) -> bool:
-        """Whether ``chunk`` is sent on, so that the receiver need not be told.
+    def take(self, data: bytes) -> bool:
+        """Whether ``data`` is one whole chunk (see `chunk_line`), and was sent on.
 
-        It is one whole chunk of a chunked body as it came; ``at`` is where its data begin, which
-        end two bytes before its end. Must not raise.
+        It is what came of a chunked body, from the beginning of a chunk, with its framing. Must not
+        raise.
         """
 
 

@@ -8,7 +8,7 @@ from typing import Self
 from sutazai.gateway.calls.account import Account
 from sutazai.gateway.dialects.moulds import NO_TEXT, Mould, read_text
 from sutazai.gateway.dialects.streams import Pipe
-from sutazai.wire import Sink
+from sutazai.wire import Sink, chunk_line
 
 
 class Splice:
@@ -22,7 +22,8 @@ class Splice:
     """
 
     __slots__ = (
-        "_account", "_from", "_head", "_pipe", "_sink", "_tail", "_time", "_to", "_until", "_write",
+        "_account", "_begun", "_clock", "_head", "_pipe", "_prefixes", "_sink", "_tail", "_time",
+        "_to", "_until", "_write",
     )  # fmt: skip
 
     def __init__(
@@ -34,46 +35,60 @@ class Splice:
         until: float,
     ) -> None:
         self._account = account
+        self._clock, self._begun = account.clock, account.begun
+        self._until = account.begun + until
         self._pipe = pipe
         self._sink = sink
         self._write = write
-        self._until = until
+        self._head = b""
+        self._prefixes: dict[int, bytes] = {}  # of whole chunks, by their length
 
     def fit(self, mould: Mould) -> Self:
         """Take what is like ``mould``."""
-        self._head, self._tail, self._time = mould.head, mould.tail + b"\r\n", mould.time
-        self._from, self._to = len(self._head), -len(self._tail)
+        if mould.head != self._head:
+            self._head = mould.head
+            self._prefixes.clear()
+        self._tail, self._time = mould.tail + b"\r\n", mould.time
+        self._to = -len(self._tail)
         return self
 
-    def take(self, chunk: bytes, at: int) -> bool:
+    def take(self, data: bytes) -> bool:
         """See `sutazai.wire.Splice`."""
-        if not (chunk.startswith(self._head, at) and chunk.endswith(self._tail)):
+        prefix = self._prefixes.get(len(data)) or self._new_prefix(len(data))
+        start = len(prefix)
+        if not start or data[:start] != prefix or data[self._to :] != self._tail:
             return False
-        start = at + self._from
         if self._time:
-            start = chunk.find(b'"', start)
-            if not chunk.startswith(self._time, start):
+            start = data.find(b'"', start)
+            if not data.startswith(self._time, start):
                 return False
             start += len(self._time)
-        pipe, account = self._pipe, self._account
-        age = account.clock() - account.begun
-        if self._sink.over or age > self._until:
+        now, words = self._clock(), data[start : self._to]
+        if self._sink.over or now > self._until:
             return False
-        words = chunk[start : self._to]
         try:
             if not read_text(words):
                 return False
         except NO_TEXT:
             return False
+        pipe = self._pipe
         if pipe.around is None:
-            account.bytes_out += len(chunk) - at - 2
-        elif (around := pipe.around(age)) is None:
+            size = len(data) - len(prefix) + len(self._head) - 2
+        elif (around := pipe.around(now - self._begun)) is None:
             return False
         else:
             before, after = around
             size = len(before) + len(words) + len(after)
-            chunk = b"%x\r\n%b%b%b\r\n" % (size, before, words, after)
-            account.bytes_out += size
+            data = b"%x\r\n%b%b%b\r\n" % (size, before, words, after)
         pipe.pieces += 1
-        self._write(chunk)
+        self._account.bytes_out += size
+        self._write(data)
         return True
+
+    def _new_prefix(self, length: int) -> bytes:
+        """How a chunk begins that has ``length`` bytes with its framing; nothing for a long one."""
+        line = chunk_line(length)
+        if line is None:
+            return b""
+        prefix = self._prefixes[length] = line + self._head
+        return prefix
