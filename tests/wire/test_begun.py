@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 from sutazai.fleet.errors import NotFound, PeerClosed
-from sutazai.wire import Client, Pushed, Request, Response
+from sutazai.wire import Client, Pushed, Request, Response, ServerLimits
 from tests.wire.conftest import Serve
 from tests.wire.peers import DEADLINE
-from tests.wire.test_pushed import Body, closed, not_reading, say
+from tests.wire.test_pushed import Body, attached, closed, not_reading, say
 
 HEADERS = (("content-type", "text/plain"),)
 
@@ -106,6 +106,21 @@ async def test_a_client_that_does_not_read_holds_what_goes_on(serve: Serve) -> N
         await body.held.wait()
     await raw.reset()
     await closed(body)
+
+
+async def test_a_client_that_took_nothing_for_long_is_cut(serve: Serve) -> None:
+    handler = Begun(b"late")
+    handler.first = Body(lambda sink: sink.write(b"x" * (32 * 1024 * 1024)))
+    running = await serve(handler, ServerLimits(body_timeout=0.1))
+    raw = await not_reading(running)
+    async with asyncio.timeout(DEADLINE):
+        sink = await attached(handler.first)
+        while not sink.over:
+            await asyncio.sleep(0.01)
+        handler.go.set()
+        while running.server.connections:
+            await asyncio.sleep(0.01)
+    await raw.reset()
 
 
 async def test_who_leaves_meanwhile_cancels_the_handler(serve: Serve, client: Client) -> None:

@@ -125,6 +125,7 @@ class ClientConnection(asyncio.Protocol):
         self._home.opened(self)
 
     def data_received(self, data: bytes) -> None:
+        self.untouched = False
         frame, body = self._frame, self._body
         if frame is not None and body is not None:
             splice = body.splice
@@ -144,7 +145,6 @@ class ClientConnection(asyncio.Protocol):
                 else:  # with each token, so without a call: it is only put off
                     timer.deadline = self._loop.time() + idle
         elif self._pending is not None:
-            self.untouched = False
             self._take_head(self._pending, self._ahead + data if self._ahead else data)
         else:
             self.drop()  # nobody asked

@@ -162,11 +162,13 @@ class Outlet:
         return out.keep_alive
 
     async def _send_whole(self, out: Outgoing, body: bytes) -> None:
-        writer = self.writer
-        if self._sink is None:
+        writer, sink = self.writer, self._sink
+        if sink is None:
             writer.write_all(out.head, body)
         else:
-            self._sink.close(body)
+            sink.close(body)
+            if sink.error is not None:
+                raise sink.error
         if writer.paused:
             await writer.drain(self._stall)
 

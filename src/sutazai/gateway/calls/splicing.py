@@ -10,6 +10,8 @@ from sutazai.gateway.dialects.moulds import NO_TEXT, Mould, read_text
 from sutazai.gateway.dialects.streams import Pipe
 from sutazai.wire import Sink, chunk_line
 
+_PREFIXES_MAX = 64
+
 
 class Splice:
     """Sends chunks on that have one frame each, alike but for its text, as nearly all are.
@@ -90,5 +92,7 @@ class Splice:
         line = chunk_line(length)
         if line is None:
             return b""
-        prefix = self._prefixes[length] = line + self._head
+        prefix = line + self._head
+        if len(self._prefixes) < _PREFIXES_MAX:
+            self._prefixes[length] = prefix
         return prefix
