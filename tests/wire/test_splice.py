@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 import pytest
 
 from sutazai.fleet.errors import DeadlineExceeded
-from sutazai.wire import Address, Client, Request, Response, Splice, Timeout, chunk_line
+from sutazai.wire import (
+    Address,
+    Client,
+    Handler,
+    Pairs,
+    Request,
+    Response,
+    Splice,
+    Timeout,
+    chunk_line,
+)
 from tests.wire.conftest import Serve
 from tests.wire.peers import DEADLINE
 from tests.wire.test_deliver import Seen
@@ -41,9 +51,7 @@ class Taker(Seen):
         return True
 
 
-def told(
-    *pieces: bytes, headers: tuple[tuple[str, str], ...] = ()
-) -> Callable[[Request], AsyncIterator[bytes]]:
+def told(*pieces: bytes, headers: Pairs = ()) -> Handler:
     """A handler whose pieces come one at a time."""
 
     async def slowly() -> AsyncIterator[bytes]:
@@ -54,13 +62,13 @@ def told(
     async def handler(request: Request) -> Response:
         return Response(200, headers, slowly())
 
-    return handler  # type: ignore[return-value]
+    return handler
 
 
 async def heard(
-    serve: Serve, client: Client, taker: Taker, *pieces: bytes, headers: tuple[tuple[str, str], ...]
+    serve: Serve, client: Client, taker: Taker, *pieces: bytes, headers: Pairs = ()
 ) -> bytes:
-    running = await serve(told(*pieces, headers=headers))  # type: ignore[arg-type]
+    running = await serve(told(*pieces, headers=headers))
     response = await client.request("GET", running.tcp, "/")
     response.deliver(taker)
     return await taker.end()
@@ -69,7 +77,7 @@ async def heard(
 async def test_what_is_liked_is_taken_and_the_rest_is_told(serve: Serve, client: Client) -> None:
     taker = Taker()
     pieces = (b"a1", b"a2", b"b3", b"a4" * 500, b"b5")
-    rest = await heard(serve, client, taker, *pieces, headers=())
+    rest = await heard(serve, client, taker, *pieces)
     assert taker.all == b"".join(pieces)
     assert rest.startswith(b"a1") and rest.endswith(b"b5")
     assert taker.taken and {piece[:1] for piece in taker.taken} == {b"a"}
@@ -121,7 +129,7 @@ async def test_nothing_is_taken_while_it_is_held(serve: Serve, client: Client) -
             response.hold()
             return super().received(data)
 
-    running = await serve(told(b"a1", b"a2", b"a3"))  # type: ignore[arg-type]
+    running = await serve(told(b"a1", b"a2", b"a3"))
     response, taker = await client.request("GET", running.tcp, "/"), Holding()
     response.deliver(taker)
     async with asyncio.timeout(DEADLINE):

@@ -12,7 +12,7 @@ from sutazai.wire.framing import BadFrame, ChunkedFrame, Frame, LengthFrame
 from sutazai.wire.heads import END, BadHead, HeadReader, RequestHead, parse_request
 from sutazai.wire.inbound import EMPTY, Body, Inbound, Whole
 from sutazai.wire.limits import HIGH_WATER, LINGER, ServerLimits
-from sutazai.wire.messages import Handler, Request, RequestTimeout, Response, error_response
+from sutazai.wire.messages import Handler, Pairs, Request, RequestTimeout, error_response
 from sutazai.wire.outbound import CONTINUE, plan_response
 from sutazai.wire.peer import is_gone, peer_name, reset
 from sutazai.wire.pushing import Pushed
@@ -298,10 +298,10 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
             raise
 
-    def begin_response(self, response: Response, body: Pushed, method: str) -> None:
+    def begin_response(self, headers: Pairs, body: Pushed, method: str) -> None:
         """See `Request.begin`."""
         go_on = self._can_go_on()
-        self._outlet.begin(response, body, method, old=self._old, keep_alive=go_on)
+        self._outlet.begin(headers, body, method, old=self._old, keep_alive=go_on)
 
     def _can_go_on(self) -> bool:
         """Whether another request can follow, as far as one can tell now."""

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from typing import cast
 
 from sutazai.fleet.errors import Failed, SutazaiError
-from sutazai.wire.messages import Request, Response, error_response
+from sutazai.wire.messages import Pairs, Request, Response, error_response
 from sutazai.wire.outbound import Outgoing, plan_response
 from sutazai.wire.pushing import Pushed, Sink
 from sutazai.wire.writer import (
@@ -89,9 +89,10 @@ class Outlet:
     # what a request's task calls
 
     def begin(
-        self, response: Response, body: Pushed, method: str, *, old: bool, keep_alive: bool
+        self, headers: Pairs, body: Pushed, method: str, *, old: bool, keep_alive: bool
     ) -> None:
         """See `Request.begin`. Raises BadInput where it cannot be sent."""
+        response = Response(200, headers, body)
         self._begun = out = plan_response(response, method, old=old, keep_alive=keep_alive)
         self._sink, self._pushed = self._new_sink(out), body
         self._sink.send_head()

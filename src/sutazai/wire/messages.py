@@ -30,7 +30,7 @@ class RequestTimeout(BadInput):
 class Starter(Protocol):
     """What can begin the response to a request whose handler is still at work."""
 
-    def begin_response(self, response: Response, body: Pushed, method: str) -> None: ...
+    def begin_response(self, headers: Pairs, body: Pushed, method: str) -> None: ...
 
 
 class Request:
@@ -83,7 +83,7 @@ class Request:
         where the headers cannot be sent.
         """
         if self._starter is not None:
-            self._starter.begin_response(Response(200, headers, body), body, self.method)
+            self._starter.begin_response(headers, body, self.method)
 
     @classmethod
     def made(cls, method: str, target: str, body: bytes) -> Self:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from sutazai.fleet.errors import BadPeer
 from sutazai.gateway.dialects.neutral import JsonObject
-from sutazai.gateway.dialects.streams import Relay, read_frame, write_json
+from sutazai.gateway.dialects.streams import Relay, is_one, read_frame, write_json
 from sutazai.wire import sse_event
 
 DONE = b"[DONE]"
@@ -63,12 +63,7 @@ class NamedSseRelay(SseRelay):
     piece: Find
 
     def _is_plain(self, data: bytes) -> bool:
-        return (
-            data.startswith(self.plain)
-            and data.endswith(b"}\n\n")
-            and data.count(b"\n") == 3
-            and not self.tells(data)
-        )
+        return is_one(data, self.plain, b"}\n\n") and not self.tells(data)
 
     def _look_at_frame(self, frame: bytes) -> bool:
         self.pieces += self.piece(frame) is not None

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any, Protocol
 
 from sutazai.fleet.errors import BadInput, BadPeer, SutazaiError
-from sutazai.gateway.dialects.moulds import Mould, mould_of
+from sutazai.gateway.dialects.moulds import Mould, mould_of, text_of
 from sutazai.gateway.dialects.neutral import End, Event, Usage
 from sutazai.gateway.dialects.reading import NoObject, read_object
 
@@ -181,6 +181,8 @@ class LineDecoder:
                     self._line(stripped, events)
         except SutazaiError as error:
             self.error = blamed(error)
+        plain = self._is_plain(data) and events == [text_of(data)]
+        self.mould = mould_of(data) if plain else None
         return events
 
     def finish(self) -> list[Event]:
@@ -191,6 +193,10 @@ class LineDecoder:
         if isinstance(self.error, BadPeer):
             self.error = cut_short()
         return events
+
+    @abstractmethod
+    def _is_plain(self, data: bytes) -> bool:
+        """Whether ``data`` is one frame, and nothing that came before makes it mean more."""
 
     @abstractmethod
     def _line(self, line: bytes, events: list[Event]) -> None:
@@ -252,6 +258,12 @@ class Translation:
         except SutazaiError as error:
             self.error = blamed(error)
         return encoded
+
+
+def is_one(data: bytes, begin: bytes, end: bytes) -> bool:
+    """Whether ``data`` is one frame that begins and ends so, and has no other line ends."""
+    lines = begin.count(b"\n") + end.count(b"\n")
+    return data.startswith(begin) and data.endswith(end) and data.count(b"\n") == lines
 
 
 def blamed(error: SutazaiError) -> SutazaiError:

@@ -7,7 +7,6 @@ from json.encoder import encode_basestring
 from typing import Any
 
 from sutazai.fleet.errors import BadPeer
-from sutazai.gateway.dialects.moulds import mould_of, text_of
 from sutazai.gateway.dialects.neutral import Delta, End, Envelope, Event, Form, said
 from sutazai.gateway.dialects.ollama.answers import (
     delta_body,
@@ -18,7 +17,7 @@ from sutazai.gateway.dialects.ollama.answers import (
     read_usage,
     timestamp,
 )
-from sutazai.gateway.dialects.streams import LineDecoder, Relay, read_frame, write_json
+from sutazai.gateway.dialects.streams import LineDecoder, Relay, is_one, read_frame, write_json
 
 # What makes a line worth parsing while it is relayed. Inside a text these marks stand with their
 # quotes escaped, so that no text is taken for them.
@@ -52,12 +51,7 @@ class OllamaRelay(Relay):
 
 def _is_plain(data: bytes) -> bool:
     """Whether ``data`` is one line, and has nothing that is worth parsing while it is relayed."""
-    return (
-        data.startswith(b"{")
-        and data.endswith(b"}\n")
-        and data.count(b"\n") == 1
-        and not _TELLS(data)
-    )
+    return is_one(data, b"{", b"}\n") and not _TELLS(data)
 
 
 class OllamaDecoder(LineDecoder):
@@ -67,12 +61,8 @@ class OllamaDecoder(LineDecoder):
         super().__init__()
         self._form = form
 
-    def feed(self, data: bytes) -> list[Event]:
-        """As its parent's."""
-        events = super().feed(data)
-        plain = _is_plain(data) and events == [text_of(data)]
-        self.mould = mould_of(data) if plain else None
-        return events
+    def _is_plain(self, data: bytes) -> bool:
+        return _is_plain(data)
 
     def _line(self, line: bytes, events: list[Event]) -> None:
         value = read_frame(line)

@@ -8,7 +8,6 @@ from json.encoder import encode_basestring
 from typing import Any
 
 from sutazai.gateway.dialects.fields import read_object, read_objects
-from sutazai.gateway.dialects.moulds import mould_of, text_of
 from sutazai.gateway.dialects.neutral import (
     NO_USAGE,
     Delta,
@@ -32,7 +31,14 @@ from sutazai.gateway.dialects.openai.answers import (
     usage_body,
 )
 from sutazai.gateway.dialects.sse import DONE, SseRelay, sse
-from sutazai.gateway.dialects.streams import LineDecoder, count, read_frame, text, write_json
+from sutazai.gateway.dialects.streams import (
+    LineDecoder,
+    count,
+    is_one,
+    read_frame,
+    text,
+    write_json,
+)
 
 # What makes a frame worth parsing while it is relayed. Inside a text these marks stand with their
 # quotes escaped, so that no text is taken for them.
@@ -72,12 +78,7 @@ class OpenAiRelay(SseRelay):
 
 def _is_plain(data: bytes) -> bool:
     """Whether ``data`` is one frame, and has nothing that is worth parsing while it is relayed."""
-    return (
-        data.startswith(b"data: {")
-        and data.endswith(b"}\n\n")
-        and data.count(b"\n") == 2
-        and not _TELLS(data)
-    )
+    return is_one(data, b"data: {", b"}\n\n") and not _TELLS(data)
 
 
 @dataclass(slots=True)
@@ -102,12 +103,8 @@ class OpenAiDecoder(LineDecoder):
         self._usage = NO_USAGE
         self._timings = Timings()
 
-    def feed(self, data: bytes) -> list[Event]:
-        """As its parent's."""
-        events = super().feed(data)
-        plain = _is_plain(data) and not self._calls and events == [text_of(data)]
-        self.mould = mould_of(data) if plain else None
-        return events
+    def _is_plain(self, data: bytes) -> bool:
+        return _is_plain(data) and not self._calls
 
     def finish(self) -> list[Event]:
         """Some servers leave out the last frame: what has a reason to have ended has ended."""
