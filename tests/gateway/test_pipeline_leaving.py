@@ -4,14 +4,16 @@ has really stopped. The backend's own ledger says what was computed for nobody."
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
 
 from sutazai.fleet.declared import Dialect
+from sutazai.wire import Request, Response
 from tests.gateway.asking import OLLAMA, OPENAI, ask, chat, queued, streamed
 from tests.gateway.conftest import until
 from tests.gateway.fake_backend import FakeBackend, Script
@@ -85,6 +87,31 @@ async def test_in_mid_stream(house: House, backend: Dialect) -> None:
         await until(lambda: fake.ledger[0].how == "left")
         await house.wait_for(lambda stats: stats["cancelled"] == 1 and not stats["running"])
         assert fake.ledger[0].late <= 1 and fake.ledger[0].generated < 50
+
+
+async def test_after_the_last_frame_the_call_is_done_though_its_response_goes_on(
+    house: House,
+) -> None:
+    async with EndlessBackend() as fake:
+        await house.start(route(fake, slots=1))
+        async with streamed(house, chat()) as response:
+            heard = b""
+            while b"[DONE]" not in heard:
+                heard += await response.next_piece()
+        stats = await house.wait_for(lambda stats: not stats["running"])
+        assert stats["done"] == 1 and not stats["failed"]
+
+
+class EndlessBackend(FakeBackend):
+    """Says all of an answer, and does not end its response."""
+
+    async def _answer(self, request: Request) -> Response:
+        frame = {"choices": [{"index": 0, "delta": {"content": "hm"}, "finish_reason": "stop"}]}
+        return Response(200, [("content-type", "text/event-stream")], self._frames(frame))
+
+    async def _frames(self, frame: dict[str, Any]) -> AsyncIterator[bytes]:
+        yield f"data: {json.dumps(frame)}\n\ndata: [DONE]\n\n".encode()
+        await asyncio.Event().wait()
 
 
 async def test_the_slot_is_busy_until_the_backend_has_stopped(house: House) -> None:

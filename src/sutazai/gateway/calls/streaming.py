@@ -138,6 +138,7 @@ class AnswerStream:
     async def aclose(self) -> None:
         """The client has it all, or is gone."""
         outcome = self._outcome or (Outcome.DONE if self._complete else Outcome.CANCELLED)
+        self._outcome = outcome  # what the backend is heard to say from now on changes nothing
         if isinstance(self._pipe, Keeping):
             self._account.answer = self._pipe.kept
         if outcome is Outcome.DONE:
