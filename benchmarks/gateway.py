@@ -15,7 +15,8 @@ before and after a load on kept connections, divided by the answers; idle time i
 - ``cpu_us_request_saturated``: the same where 16 clients ask again as soon as they are answered.
   Everybody is cheaper then: nothing ever sleeps, and code and data stay in the caches.
 - ``cpu_us_request_few``, ``cpu_us_stream_few``: as the slow two get them, see below.
-- ``cpu_us_stream``: microseconds a streamed answer of 64 chunks, 5 ms apart, 64 at a time.
+- ``cpu_us_stream``: microseconds a streamed answer of 64 chunks, 5 ms apart, 64 at a time. The
+  gateway sends those together that follow each other within 20 ms; the others send each by itself.
 - ``translated_cpu_us_stream``: the same for an Ollama client in front of the OpenAI backend.
 - ``added_ms``: quantiles of the time to a whole answer through the gateway at 500 requests a
   second, less the same quantiles straight at the backend.
