@@ -31,8 +31,10 @@ up: install
 down: install
 	$(BIN)/sutazai down
 
+# Many tests wait for processes, so there is one worker more than the least machine has cores. What a
+# file sets up is set up once.
 test: develop
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 check: develop
 	$(BIN)/ruff format --check .

@@ -16,10 +16,12 @@ SLEEP = "import time; time.sleep(60)"
 DEAF = (
     "import signal, time; signal.signal(15, signal.SIG_IGN);print('up', flush=True); time.sleep(60)"
 )
+CHILD = f"print('up', flush=True); {SLEEP}"
 PARENT = (
     "import subprocess, sys, time;"
-    f"subprocess.Popen([sys.executable, '-c', {SLEEP!r}], start_new_session=True);"
-    "print('up', flush=True); time.sleep(60)"
+    f"child = subprocess.Popen([sys.executable, '-c', {CHILD!r}], stdout=subprocess.PIPE,"
+    " start_new_session=True);"
+    "child.stdout.readline(); print('up', flush=True); time.sleep(60)"
 )
 
 Spawn = Callable[..., "subprocess.Popen[bytes]"]

@@ -44,7 +44,7 @@ def visiting(browser: Browser) -> Iterator[BrowserContext]:
     context.on("weberror", lambda error: said.append(str(error.error)))
     yield context
     context.close()
-    assert said == []
+    assert not said, said
 
 
 def settle(page: Page) -> None:

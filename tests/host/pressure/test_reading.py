@@ -79,11 +79,9 @@ import sys
 from pathlib import Path
 Path(sys.argv[1], "cgroup.procs").write_text("0")
 from sutazai.host.pressure.reading import MemoryReader
-reader = MemoryReader()
-before = reader.read()
-held = b"x" * (60 * 1024 * 1024)
-after = reader.read()
-print(before.total, before.used, after.used)
+held = b"x" * (100 * 1024 * 1024)
+read = MemoryReader().read()
+print(read.total, read.used)
 """
 
 
@@ -110,6 +108,6 @@ def bounded_group() -> Iterator[Path]:
 def test_in_a_real_bounded_group_its_own_limit_is_what_counts(bounded_group: Path) -> None:
     command = [sys.executable, "-c", IN_A_GROUP, str(bounded_group)]
     said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    total, before, after = map(int, said.split())
+    total, used = map(int, said.split())
     assert total == 128 * MIB
-    assert after - before > 50 * MIB
+    assert 100 * MIB < used < 128 * MIB
