@@ -61,7 +61,11 @@ async def test_a_link_opens_the_door_once(browser: httpx.AsyncClient) -> None:
     assert "used already" in again.text
 
 
-@pytest.mark.parametrize("where", [link(expires=-1), "/login?code=guess", "/login?code=1.n.x"])
+@pytest.mark.parametrize(
+    "where",
+    [link(expires=-1), "/login?code=guess", "/login?code=1.n.x"],
+    ids=["expired", "guessed", "forged"],
+)
 async def test_a_bad_link_says_so_and_offers_the_form(
     browser: httpx.AsyncClient, where: str
 ) -> None:
