@@ -121,7 +121,7 @@ def test_another_format_is_refused_and_says_what_to_do(tmp_path: Path) -> None:
     assert "with the version of SutazAI that made it" in str(caught.value.hint)
 
 
-@pytest.mark.parametrize("content", [b"", b"no archive at all", gzip.compress(b"no tar")])
+@pytest.mark.parametrize("content", [b"", b"no archive at all", gzip.compress(b"no tar", mtime=0)])
 def test_what_is_no_checkpoint_is_said_to_be_none(tmp_path: Path, content: bytes) -> None:
     (tmp_path / f"{NAME}.tar.gz").write_bytes(content)
 
