@@ -87,8 +87,7 @@ def serve(settings: Settings) -> NoReturn:
     _server = _started(library, settings)  # held here, for it ends with its last reference
     _say(f"{_description(settings)}, loaded in {time.monotonic() - started:.1f} s")
     _end_at_signals(settings.socket)
-    while True:
-        signal.pause()
+    _wait_for_signals()
 
 
 def _library() -> Any:
@@ -209,6 +208,18 @@ def _end_at_signals(path: Path) -> None:
 
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
+
+
+def _wait_for_signals() -> NoReturn:
+    """Lets their handlers run, and nothing else.
+
+    `signal.pause` would miss one that comes just before it.
+    """
+    heard, told = os.pipe()
+    os.set_blocking(told, False)
+    signal.set_wakeup_fd(told, warn_on_full_buffer=False)
+    while True:
+        os.read(heard, 1)
 
 
 def _description(settings: Settings) -> str:
