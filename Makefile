@@ -31,10 +31,9 @@ up: install
 down: install
 	$(BIN)/sutazai down
 
-# Many tests wait for processes, so there is one worker more than the least machine has cores. What a
-# file sets up is set up once.
+# Two files at a time, for most tests wait for processes. What a file sets up is set up once.
 test: develop
-	$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 check: develop
 	$(BIN)/ruff format --check .
