@@ -31,9 +31,8 @@ up: install
 down: install
 	$(BIN)/sutazai down
 
-# Two files at a time, for most tests wait for processes. What a file sets up is set up once.
 test: develop
-	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest
 
 check: develop
 	$(BIN)/ruff format --check .
