@@ -79,8 +79,9 @@ import sys
 from pathlib import Path
 Path(sys.argv[1], "cgroup.procs").write_text("0")
 from sutazai.host.pressure.reading import MemoryReader
+reader = MemoryReader()
 held = b"x" * (100 * 1024 * 1024)
-read = MemoryReader().read()
+read = reader.read()
 print(read.total, read.used)
 """
 
