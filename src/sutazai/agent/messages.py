@@ -140,7 +140,7 @@ class Mail:
     async def _send(self, batch: list[tuple[bytes, asyncio.Future[Any]]]) -> None:
         try:
             receipt = await self._persistently(b",".join([data for data, _ in batch]))
-        except BaseException as error:
+        except BaseException as error:  # all who wait hear of it, whatever it is
             for _, answer in batch:
                 _fail(answer, error)
             if not isinstance(error, Exception):

@@ -265,7 +265,7 @@ async def _finish(command: tuple[str, ...], seconds: float) -> Finished:
             f"{os.path.basename(command[0])} was not done after {seconds:.0f} s",
             hint="give it a smaller target, or raise `timeout` and the work's deadline",
         ) from error
-    except BaseException:
+    except BaseException:  # nobody waits for it now, whatever came: it ends
         await _kill(process)
         raise
 

@@ -72,7 +72,7 @@ class Workshop:
         self._priorities += known
         try:
             result = await self._run_in_time(task)
-        except BaseException:
+        except BaseException:  # counted, and also where it is cancelled
             self.failed += 1
             raise
         else:

@@ -179,7 +179,7 @@ class _File:
                 size += _write(descriptor, frame(records[start : start + SNAPSHOT_FRAME]), size)
             os.fsync(descriptor)
             os.replace(draft, self._path)
-        except BaseException:
+        except BaseException:  # the draft goes, whatever stopped it
             os.close(descriptor)
             draft.unlink(missing_ok=True)
             raise

@@ -76,7 +76,7 @@ def exit_codes() -> Iterator[None]:
         _exit_flushed(done)
     except KeyboardInterrupt:
         raise SystemExit(INTERRUPTED) from None
-    except Exception as error:
+    except Exception as error:  # a person is told in a line, of a bug too
         if os.environ.get("SUTAZAI_DEBUG"):
             raise
         raise SystemExit(report(error)) from error

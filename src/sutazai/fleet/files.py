@@ -21,7 +21,7 @@ def replace_file(path: Path, content: bytes | str) -> None:
             file.flush()
             os.fsync(descriptor)
         fresh.replace(path)
-    except BaseException:
+    except BaseException:  # the draft goes, whatever stopped it
         fresh.unlink(missing_ok=True)
         raise
     flush_folder(path.parent)

@@ -80,6 +80,6 @@ def _write_atomically(path: Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
-    except BaseException:
+    except BaseException:  # the part goes, whatever stopped it
         partial.unlink(missing_ok=True)
         raise

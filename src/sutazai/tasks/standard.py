@@ -89,7 +89,7 @@ class StandardWorkflow:
         try:
             async with self._slots:
                 await self._run(run_id)
-        except Exception as error:
+        except Exception as error:  # a bug must not leave a run without an end
             log.exception("run %s failed in an unforeseen way", run_id)
             await self._end(run_id, Failed(f"{type(error).__name__}: {error}").as_dict())
             raise

@@ -143,7 +143,7 @@ class Client:
         sent = await self.send(method, address, target, headers=headers, body=body, timeout=timeout)
         try:
             return await sent.response()
-        except BaseException:
+        except BaseException:  # the request is given up, also where it is cancelled
             sent.drop()
             raise
 
@@ -266,7 +266,7 @@ class Client:
             pool = self._pools.get(address.text) or self._new_pool(address)
             out = plan_upload(method, pool.route, target, headers, body)
             connection = await pool.acquire(timeout.connect)
-        except BaseException:
+        except BaseException:  # the body is closed, whatever came
             await close_body(body)
             raise
         pending = Pending(connection, pool.loop)
@@ -279,7 +279,7 @@ class Client:
         connection.uploads(task)
         try:
             await pending.outcome()
-        except BaseException:
+        except BaseException:  # the request is given up, also where it is cancelled
             pending.drop()
             # The iterator is closed only when nobody is in it any more, and also when the task was
             # cancelled before it came to its own closing.

@@ -296,7 +296,7 @@ class Connection(asyncio.Protocol):
                         request, response, old=self._old, keep_alive=go_on
                     )
                 self._finish(done)
-        except BaseException:
+        except BaseException:  # no client is left with half an answer
             self._transport.abort()
             raise
 

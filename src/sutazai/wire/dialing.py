@@ -148,7 +148,7 @@ async def _through(
     try:
         _check(await answer, proxy)
         secured = await loop.start_tls(transport, protocol, tls, server_hostname=address.host)
-    except BaseException:
+    except BaseException:  # the tunnel is closed, whatever stopped it
         transport.abort()
         raise
     protocol.connection_made(cast("asyncio.Transport", secured))

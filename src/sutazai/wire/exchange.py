@@ -162,7 +162,7 @@ class Outlet:
                 await self._send_pieces(out, body)
         except (SutazaiError, Stalled, WrongLength):
             return None
-        except Exception:
+        except Exception:  # a body's bug is one response's failure
             log.exception("the body for %s %s failed", request.method, request.raw_path)
             return None
         finally:

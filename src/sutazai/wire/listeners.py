@@ -51,7 +51,7 @@ async def fetch_listeners(
     except TimeoutError as cause:
         _close(found.values())
         raise DeadlineExceeded(f"the keeper did not answer within {deadline:g} s") from cause
-    except BaseException:
+    except BaseException:  # sockets that came are closed, whatever stopped it
         _close(found.values())
         raise
     return found
@@ -65,7 +65,7 @@ async def _connect(path: Path) -> socket.socket:
     except OSError as cause:
         connection.close()
         raise ConnectFailed(f"the keeper is not there: {path}", hint="run `sutazai up`") from cause
-    except BaseException:
+    except BaseException:  # closed also where it is cancelled
         connection.close()
         raise
     return connection
@@ -79,7 +79,7 @@ async def _fetch(
     try:
         await _send(connection, json.dumps(request).encode() + b"\n")
         _check(await _reply(connection, fds), wanted, fds)
-    except BaseException:
+    except BaseException:  # what came is closed, whatever stopped it
         for fd in fds:
             os.close(fd)
         raise

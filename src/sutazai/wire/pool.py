@@ -203,7 +203,7 @@ class Pool:
         opening.add_done_callback(self._opened)
         try:
             await asyncio.shield(opening)
-        except BaseException:
+        except BaseException:  # its place is free again, also where it is cancelled
             self._opening -= 1
             opening.add_done_callback(lambda opened: self._give_up(connection, opened))
             self.loop.call_later(CONNECT_GRACE, opening.cancel)

@@ -51,7 +51,7 @@ class Terminal:
         self._loop.add_signal_handler(signal.SIGWINCH, self._seen)
         try:
             self._take()
-        except BaseException:
+        except BaseException:  # the terminal is given back, whatever came
             self._give_back()
             raise
         return self

@@ -82,7 +82,7 @@ class Waiting:
             try:
                 await turn
                 instance = self._choose(agent, task)
-            except BaseException:
+            except BaseException:  # its turn is given up, also by who is cancelled
                 self._leave(agent, turns, turn)
                 raise
             if instance is None or not instance.is_full:

@@ -193,7 +193,7 @@ class Admission:
         self.carry_out(decisions)
         try:
             await turn.outcome()
-        except BaseException:
+        except BaseException:  # it leaves the queue, also where it is cancelled
             self.leave(slot)
             raise
         finally:

@@ -127,7 +127,7 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
     try:
         yield
         connection.execute("COMMIT")
-    except BaseException:
+    except BaseException:  # nothing stays half done, whatever stopped it
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise

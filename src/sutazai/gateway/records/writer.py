@@ -253,7 +253,7 @@ class Writer:
                 [batch_row(batch, _kept_text) for batch in batches],
                 [letter_row(kept_letter(letter)) for letter in letters],
             )
-        except BaseException:
+        except BaseException:  # counted as lost, whatever stopped it
             self._lost += sum(batch.length for batch in batches) + len(letters)
             raise
         self._well()

@@ -50,7 +50,7 @@ def create(socket: Path, plan: Plan) -> str:
             made = api.create_container(**_arguments(api, plan))
         try:
             api.start(made["Id"])
-        except BaseException:
+        except BaseException:  # nothing is left of it, whatever came
             api.remove_container(made["Id"], force=True, v=True)
             raise
     return str(made["Id"])

@@ -115,7 +115,7 @@ class Containers:
         self._records.write(record)
         try:
             facts = await self._maker.make(unit, container, engine, record, outer)
-        except BaseException:
+        except BaseException:  # no container without its record, whatever came
             await quietly(engine.remove(record.container))
             self._records.remove(instance)
             raise

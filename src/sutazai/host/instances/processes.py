@@ -77,7 +77,7 @@ class Processes:
             confines = replace(self._make_room(unit, instance), walls=kept.walls)
             launch = _launch_of(unit, instance, address, confines, kept.environment)
             process = await self._fork(unit, python, launch, output, listener)
-        except BaseException:
+        except BaseException:  # what was begun is ended, whatever came
             await self.end(record, output)
             raise
         finally:

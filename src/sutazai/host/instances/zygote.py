@@ -154,7 +154,7 @@ class Zygote:
         loop.add_reader(ours.fileno(), self._receive, ours)
         try:
             self._kill = await self._start(theirs)
-        except BaseException:
+        except BaseException:  # what was begun is ended, whatever came
             self._end("it could not be started")
             raise
         finally:

@@ -128,7 +128,7 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]
     try:
         yield connection
         connection.execute("COMMIT")
-    except BaseException:
+    except BaseException:  # nothing stays half done, whatever stopped it
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise

@@ -153,7 +153,7 @@ class Dispatcher:
         )
         try:
             turned = await self._turns.turn([each for each, _ in ended], claiming, time.time())
-        except BaseException:
+        except BaseException:  # what has ended is written next time, whatever stopped it
             self._ended = ended + self._ended
             raise
         for _, written in ended:

@@ -81,7 +81,7 @@ class DeclaredWorkflows:
     async def _work(self, run_id: str) -> None:
         try:
             await self._run(run_id)
-        except Exception as error:
+        except Exception as error:  # a bug must not leave a run without an end
             log.exception("run %s failed in an unforeseen way", run_id)
             await self._end(run_id, Failed(f"{type(error).__name__}: {error}"))
             raise
