@@ -139,29 +139,33 @@ class Client:
         self._size = 0
         self.taken = 0
 
-    def give(self, piece: bytes) -> None:
-        """A chunk of the backend's."""
-        if self._fits and self._splice.take(b"%x\r\n%b\r\n" % (len(piece), piece)):
-            self.taken += 1
+    def give(self, *pieces: bytes) -> None:
+        """Chunks of the backend's that come together."""
+        data = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces)
+        if self._fits and self._splice.take(data):
+            self.taken += len(pieces)
             return
-        self.out += self._pipe.feed(piece, AGE)
-        self._fits = self._pipe.mould is not None
-        if self._pipe.mould is not None:
+        self.out += self._pipe.feed(b"".join(pieces), AGE)
+        self._fits = self._pipe.mould is not None and len(pieces) == 1
+        if self._pipe.mould is not None and self._fits:
             self._splice.fit(self._pipe.mould)
 
-    def _write(self, chunk: bytes) -> None:
-        size, _, rest = chunk.partition(b"\r\n")
-        assert rest.endswith(b"\r\n") and len(rest) - 2 == int(size, 16)
-        self._size += int(size, 16)
+    def _write(self, data: bytes) -> None:
+        while data:
+            line, _, rest = data.partition(b"\r\n")
+            size = int(line, 16)
+            assert rest[size : size + 2] == b"\r\n"
+            self._size += size
+            self.out += rest[:size]
+            data = rest[size + 2 :]
         assert self._account.bytes_out == self._size
-        self.out += rest[:-2]
 
 
-def heard(pipe: Pipe, pieces: list[bytes]) -> tuple[object, ...]:
+def heard(pipe: Pipe, *lumps: list[bytes]) -> tuple[object, ...]:
     client = Client(pipe)
-    for piece in pieces:
-        if pipe.error is None:
-            client.give(piece)
+    for pieces in lumps:
+        if pipe.error is None and pieces:
+            client.give(*pieces)
     if pipe.error is None:
         client.out += pipe.finish(AGE)
     return _read(client.out), type(pipe.error), pipe.ended, pipe.usage
@@ -185,7 +189,18 @@ def _read(out: bytes) -> list[object]:
 def test_it_does_not_matter_whether_frames_come_alone(at: int, data: st.DataObject) -> None:
     make, first, frames = PIPES[at]
     said = data.draw(st.lists(st.one_of(st.just(first), frames), max_size=8))
-    assert heard(make(), said) == heard(make(), [b"".join(said)])
+    assert heard(make(), *([piece] for piece in said)) == heard(make(), [b"".join(said)])
+
+
+@pytest.mark.parametrize("at", range(len(PIPES)))
+@given(data=st.data())
+@settings(max_examples=100)
+def test_it_does_not_matter_how_many_chunks_come_together(at: int, data: st.DataObject) -> None:
+    make, first, frames = PIPES[at]
+    lump = st.lists(st.one_of(st.just(first), frames), min_size=1, max_size=4)
+    lumps = [[first], *data.draw(st.lists(lump, max_size=4))]
+    together = [b"".join(piece for pieces in lumps for piece in pieces)]
+    assert heard(make(), *lumps) == heard(make(), together)
 
 
 @pytest.mark.parametrize(("make", "first", "_"), PIPES)
@@ -198,6 +213,20 @@ def test_what_is_like_the_frame_before_is_taken(
         client.give(first.replace(b"first", words).replace(b"05.6Z", b"05.61Z"))
     assert client.taken >= 3 and pipe.usage.completion_tokens == 5
     assert client.out.count(b'th\\"ird') == 1 and "fünfte".encode() in client.out
+
+
+@pytest.mark.parametrize(("make", "first", "_"), PIPES)
+def test_what_comes_together_is_taken_together(
+    make: Callable[[], Pipe], first: bytes, _: object
+) -> None:
+    pipe = make()
+    client = Client(pipe)
+    for frame in (first, first.replace(b"05.6Z", b"05.61Z")):  # also times are learned
+        client.give(frame)
+    taken = client.taken
+    client.give(*(first.replace(b"first", b"%d" % number) for number in range(5)))
+    assert client.taken == taken + 5 and pipe.usage.completion_tokens == 7
+    assert [client.out.count(b'"%d"' % number) for number in range(5)] == [1] * 5
 
 
 def test_nothing_is_taken_for_who_is_gone_or_after_the_time_is_over() -> None:

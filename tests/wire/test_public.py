@@ -8,11 +8,11 @@ import sys
 import sutazai.wire
 
 PUBLIC = {
-    "Address", "Client", "ClientLimits", "ClientResponse", "Gathering", "Handler", "Headers",
-    "LineSplitter", "ListenerSpec", "Pairs", "Proxies", "Pushed", "Receiver", "Request",
-    "Response", "Router", "Sent", "Server", "ServerLimits", "Sink", "Splice", "SseDecoder",
-    "SseEvent", "Timeout", "TlsOptions", "Wake", "chunk_line", "error_response", "fetch_listeners",
-    "json_response", "sse_event",
+    "Address", "Client", "ClientLimits", "ClientResponse", "Handler", "Headers", "LineSplitter",
+    "ListenerSpec", "Pairs", "Proxies", "Pushed", "Receiver", "Request", "Response", "Router",
+    "Sent", "Server", "ServerLimits", "Sink", "Splice", "SseDecoder", "SseEvent", "Timeout",
+    "TlsOptions", "Wake", "chunk_line", "error_response", "fetch_listeners", "json_response",
+    "sse_event",
 }  # fmt: skip
 
 

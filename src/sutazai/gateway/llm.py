@@ -57,7 +57,7 @@ class LlmSide:
         self.tasks = Tasks()
         self.activity = Activity()
         self.arms = Arms()
-        self.admission = Admission(NO_ROUTES.queue)
+        self.admission = Admission(NO_ROUTES.queue, client.hurried)
         self.backends = Backends(
             client,
             self.admission.update_backends,

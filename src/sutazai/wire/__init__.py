@@ -12,7 +12,6 @@ from sutazai.wire.client import Client, Sent
 from sutazai.wire.client_response import ClientResponse
 from sutazai.wire.dialing import TlsOptions
 from sutazai.wire.framing import chunk_line
-from sutazai.wire.gathering import Gathering
 from sutazai.wire.headers import Headers
 from sutazai.wire.inbound import Receiver, Splice
 from sutazai.wire.limits import ClientLimits, ServerLimits, Timeout
@@ -29,7 +28,7 @@ from sutazai.wire.wake import Wake
 __all__ = [
     "Address", "Headers", "Pairs", "Request", "Response", "Handler",
     "json_response", "error_response",
-    "Gathering", "Pushed", "Sink", "Splice", "chunk_line", "Wake",
+    "Pushed", "Sink", "Splice", "chunk_line", "Wake",
     "Server", "ServerLimits", "Router",
     "Client", "ClientLimits", "ClientResponse", "Sent", "Receiver", "Timeout",
     "TlsOptions", "Proxies",

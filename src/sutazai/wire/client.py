@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, Self
 
@@ -19,6 +20,7 @@ from sutazai.wire.messages import Pairs, encode_json
 from sutazai.wire.outbound import plan_upload, request_head
 from sutazai.wire.pool import Pool
 from sutazai.wire.proxies import Proxies
+from sutazai.wire.resting import Rests
 from sutazai.wire.writer import close_body
 
 STALE_WINDOW = 1.0
@@ -115,6 +117,7 @@ class Client:
     ) -> None:
         self._limits = limits
         self._dialer = Dialer(tls, proxies)
+        self._rests = Rests()
         self._pools: dict[str, Pool] = {}  # by the addresses' texts, hashed in no time
         self._uploads: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -221,6 +224,10 @@ class Client:
         if (pool := self._pools.get(address.text)) is not None:
             pool.drop_idle()
 
+    def hurried(self) -> AbstractContextManager[None]:
+        """While it is entered, bodies that come fast are read at once, and not in bursts."""
+        return self._rests.none()
+
     async def close(self) -> None:
         """Close every connection; requests that are under way fail, new ones are refused."""
         self._closed = True
@@ -245,7 +252,9 @@ class Client:
     def _new_pool(self, address: Address) -> Pool:
         if self._closed:
             raise Unavailable("the client is closed")
-        pool = self._pools[address.text] = Pool(address, self._limits, self._dialer, self._forget)
+        pool = self._pools[address.text] = Pool(
+            address, self._limits, self._dialer, self._rests, self._forget
+        )
         return pool
 
     def _forget(self, pool: Pool) -> None:

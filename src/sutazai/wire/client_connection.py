@@ -13,6 +13,7 @@ from sutazai.wire.heads import BadHead, HeadReader, ResponseHead, parse_response
 from sutazai.wire.inbound import EMPTY, Body, Inbound, Whole
 from sutazai.wire.limits import Timeout
 from sutazai.wire.outbound import Outgoing
+from sutazai.wire.resting import Rest, Rests
 from sutazai.wire.tcp import tune
 from sutazai.wire.timer import LazyTimer
 from sutazai.wire.wake import Wake
@@ -92,15 +93,19 @@ class ClientConnection(asyncio.Protocol):
 
     __slots__ = (
         "_ahead", "_bare", "_body", "_eof", "_frame", "_gone", "_heads", "_home", "_interim",
-        "_keep_alive", "_loop", "_lost", "_paused", "_pending", "_timer", "_transport", "_upload",
-        "fresh", "idle", "idle_since", "untouched", "writer",
+        "_keep_alive", "_loop", "_lost", "_paused", "_pending", "_rest", "_rests", "_timer",
+        "_transport", "_upload", "fresh", "idle", "idle_since", "untouched", "writer",
     )  # fmt: skip
 
     _transport: asyncio.Transport
+    _rest: Rest
     writer: Writer
 
-    def __init__(self, home: Home, header_limit: int, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, home: Home, header_limit: int, rests: Rests, loop: asyncio.AbstractEventLoop
+    ) -> None:
         self._home = home
+        self._rests = rests
         self._loop = loop
         self._timer = LazyTimer(loop, self._timed_out)
         self._ahead = b""
@@ -122,6 +127,7 @@ class ClientConnection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         self.writer = Writer(self._transport)
         tune(transport.get_extra_info("socket"))
+        self._rest = Rest(self._rests, self._transport, self._loop)
         self._home.opened(self)
 
     def data_received(self, data: bytes) -> None:
@@ -129,7 +135,8 @@ class ClientConnection(asyncio.Protocol):
         frame, body = self._frame, self._body
         if frame is not None and body is not None:
             splice = body.splice
-            if splice is None or not splice.take(data):
+            taken = splice is not None and splice.take(data)
+            if not taken:
                 piece = frame.single(data)
                 if piece is None:
                     self._feed(frame, body, data)
@@ -138,12 +145,15 @@ class ClientConnection(asyncio.Protocol):
                     body.feed(piece)
                     body.flush()
                     return
+            now = self._loop.time()
             idle, timer = self.idle, self._timer
             if idle is not None:
                 if timer.deadline is None or timer.seconds != idle:
                     timer.set(idle)
                 else:  # with each token, so without a call: it is only put off
-                    timer.deadline = self._loop.time() + idle
+                    timer.deadline = now + idle
+            if taken:
+                self._rest.came(now)
         elif self._pending is not None:
             self._take_head(self._pending, self._ahead + data if self._ahead else data)
         else:
@@ -156,6 +166,7 @@ class ClientConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._lost = True
         self._timer.cancel()
+        self._rest.close()
         self.writer.lose()
         if self._upload is not None:
             self._upload.cancel()

@@ -9,7 +9,6 @@ from typing import Protocol, cast
 from sutazai.fleet.errors import BadInput, PeerClosed, SutazaiError, Unavailable
 from sutazai.wire.exchange import Outlet, answer_to_failure
 from sutazai.wire.framing import BadFrame, ChunkedFrame, Frame, LengthFrame
-from sutazai.wire.gathering import Gathering
 from sutazai.wire.heads import END, BadHead, HeadReader, RequestHead, parse_request
 from sutazai.wire.inbound import EMPTY, Body, Inbound, Whole
 from sutazai.wire.limits import HIGH_WATER, LINGER, ServerLimits
@@ -32,7 +31,6 @@ class Hub(Protocol):
 
     handler: Handler
     limits: ServerLimits
-    gathering: Gathering
 
     def opened(self, connection: Connection) -> bool:
         """Take a new connection in; False where there are too many."""
@@ -86,7 +84,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         limits = self._hub.limits
-        self._outlet = Outlet(self._transport, self._loop, self._hub.gathering, limits.body_timeout)
+        self._outlet = Outlet(self._transport, self._loop, limits.body_timeout)
         self._timer = LazyTimer(self._loop, self._timed_out)
         self._peer = peer_name(transport)
         if self._hub.opened(self):

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 from typing import cast
 
 from sutazai.fleet.errors import Failed, SutazaiError
-from sutazai.wire.gathering import Gathering
 from sutazai.wire.messages import Pairs, Request, Response, error_response
 from sutazai.wire.outbound import Outgoing, plan_response
 from sutazai.wire.pushing import Pushed, Sink
@@ -46,25 +45,16 @@ class Outlet:
         closing: a body is giving up what it holds, in which its task must not be disturbed.
 
     Args:
-        gathering: has sent what bodies keep for a moment.
         stall: seconds that the client may take nothing.
     """
 
-    __slots__ = (
-        "_begun", "_gathering", "_loop", "_patience", "_pushed", "_sink", "_stall", "closing",
-        "writer",
-    )  # fmt: skip
+    __slots__ = ("_begun", "_loop", "_patience", "_pushed", "_sink", "_stall", "closing", "writer")
 
     def __init__(
-        self,
-        transport: asyncio.Transport,
-        loop: asyncio.AbstractEventLoop,
-        gathering: Gathering,
-        stall: float,
+        self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, stall: float
     ) -> None:
         self.writer = Writer(transport)
         self._loop = loop
-        self._gathering = gathering
         self._stall = stall
         self._begun: Outgoing | None = None  # before its handler has returned
         self._sink: Sink | None = None
@@ -204,14 +194,8 @@ class Outlet:
             await self.writer.drain(self._stall)
 
     def _new_sink(self, out: Outgoing) -> Sink:
-        return Sink(
-            self.writer.transport,
-            self._loop,
-            out.head,
-            self._gathering,
-            chunked=out.chunked,
-            length=out.length,
-        )
+        transport = self.writer.transport
+        return Sink(transport, self._loop, out.head, chunked=out.chunked, length=out.length)
 
     async def _close(self, body: object) -> None:
         self.closing = True

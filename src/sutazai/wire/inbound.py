@@ -32,7 +32,7 @@ class Splice(Protocol):
     """Sends on what comes, in place of a `Receiver` that would only do that."""
 
     def take(self, data: bytes) -> bool:
-        """Whether ``data`` is one whole chunk (see `chunk_line`), and was sent on.
+        """Whether ``data`` is whole chunks (see `chunk_line`), and was sent on.
 
         It is what came of a chunked body, from the beginning of a chunk, with its framing. Must not
         raise.
@@ -49,7 +49,7 @@ class Receiver(Protocol):
     def received(self, data: bytes) -> Splice | None:
         """The next bytes, never none. Gives what may take the chunks that follow, if anything.
 
-        The first chunk that it does not take comes here again, and so does what is no whole chunk.
+        What it does not take comes here again.
         """
 
     def ended(self, last: bytes) -> None:

@@ -26,16 +26,11 @@ one chain of calls:
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from typing import Protocol
 
-from sutazai.wire.gathering import GATHER, Gathering
 from sutazai.wire.wake import Wake
 from sutazai.wire.writer import COALESCED_MAX, LAST_CHUNK, WrongLength
-
-KEPT_MAX = 64
-"""Chunks that wait for others at most."""
 
 
 class Pushed(Protocol):
@@ -64,7 +59,6 @@ class Sink:
     Args:
         transport: the client's.
         head: the response's, sent with the first piece.
-        gathering: has sent what is kept.
         chunked: whether the body is sent in chunks.
         length: bytes that were declared, if any.
 
@@ -74,17 +68,13 @@ class Sink:
         error: what `fail` was given.
     """
 
-    __slots__ = (
-        "_again", "_chunked", "_gathering", "_head", "_kept", "_left", "_transport", "done",
-        "error", "over",
-    )  # fmt: skip
+    __slots__ = ("_chunked", "_head", "_left", "_transport", "done", "error", "over")
 
     def __init__(
         self,
         transport: asyncio.Transport,
         loop: asyncio.AbstractEventLoop,
         head: bytes,
-        gathering: Gathering,
         *,
         chunked: bool,
         length: int | None,
@@ -93,9 +83,6 @@ class Sink:
         self._head = head
         self._chunked = chunked
         self._left = length
-        self._gathering = gathering
-        self._kept: list[bytes] = []  # whole chunks
-        self._again = 0.0  # when the next one need not wait for others
         self.done = Wake(loop)
         self.error: Exception | None = None
         self.over = False
@@ -104,10 +91,9 @@ class Sink:
     def splice(self) -> Callable[[bytes], None] | None:
         """What sends whole chunks with their sizes, where the body has chunks and has begun.
 
-        Those that follow each other quickly are sent together. Nothing may be sent by it once the
-        body is ``over``.
+        Nothing may be sent by it once the body is ``over``.
         """
-        return None if self._head or not self._chunked else self._pass_on
+        return None if self._head or not self._chunked else self._transport.write
 
     def write(self, piece: bytes) -> None:
         """Send the next bytes; none are nothing."""
@@ -115,7 +101,6 @@ class Sink:
             return
         if self._left is not None and not self._fits(len(piece)):
             return
-        self._send_kept()
         if self._chunked and len(piece) <= COALESCED_MAX:
             self._transport.write(b"%b%x\r\n%b\r\n" % (self._head, len(piece), piece))
         elif self._chunked:
@@ -135,14 +120,12 @@ class Sink:
         if last and self._chunked:
             last = b"%x\r\n%b\r\n" % (len(last), last)
         self.over = True
-        self._transport.write(b"".join((self._head, *self._kept, last, end)))
-        self._kept.clear()
+        self._transport.write(self._head + last + end)
         self.done.set()
 
     def fail(self, error: Exception) -> None:
         """The body cannot be brought to its end; the client is made to notice."""
         if not self.over:
-            self._send_kept()
             self.over = True
             self.error = error
             self.done.set()
@@ -158,28 +141,6 @@ class Sink:
     def lose(self) -> None:
         """The client is gone; what is written goes nowhere."""
         self.over = True
-        self._kept.clear()
-
-    def _pass_on(self, chunk: bytes) -> None:
-        now, kept = time.monotonic(), self._kept
-        if now >= self._again and not kept:
-            self._again = now + GATHER
-            self._transport.write(chunk)
-            return
-        kept.append(chunk)
-        if len(kept) == 1:
-            self._gathering.add(self._send_gathered)
-        elif len(kept) == KEPT_MAX:
-            self._send_kept()
-
-    def _send_gathered(self, now: float) -> None:
-        self._again = now + GATHER
-        self._send_kept()
-
-    def _send_kept(self) -> None:
-        if self._kept:
-            self._transport.write(b"".join(self._kept))
-            self._kept.clear()
 
     def _fits(self, size: int) -> bool:
         left = self._left = (self._left or 0) - size

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from sutazai.fleet.errors import BadInput, PortTaken, SutazaiError
 from sutazai.wire.connection import Connection
-from sutazai.wire.gathering import Gathering
 from sutazai.wire.limits import SOCKET_PATH_MAX, ServerLimits
 from sutazai.wire.messages import Handler
 from sutazai.wire.tcp import tune
@@ -38,7 +37,6 @@ class Server:
     def __init__(self, handler: Handler, limits: ServerLimits = ServerLimits()) -> None:  # noqa: B008 (frozen)
         self.handler = handler
         self.limits = limits
-        self.gathering = Gathering()
         self.closing = False
         self._connections: set[Connection] = set()
         self._listeners: defaultdict[str, list[asyncio.Server]] = defaultdict(list)

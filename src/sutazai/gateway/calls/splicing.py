@@ -10,8 +10,6 @@ from sutazai.gateway.dialects.moulds import NO_TEXT, Mould, read_text
 from sutazai.gateway.dialects.streams import Pipe
 from sutazai.wire import Sink, chunk_line
 
-_PREFIXES_MAX = 64
-
 
 class Splice:
     """Sends chunks on that have one frame each, alike but for its text, as nearly all are.
@@ -24,8 +22,8 @@ class Splice:
     """
 
     __slots__ = (
-        "_account", "_begun", "_clock", "_head", "_pipe", "_prefixes", "_sink", "_tail", "_time",
-        "_to", "_until", "_write",
+        "_account", "_begun", "_clock", "_head", "_pipe", "_sink", "_tail", "_time", "_until",
+        "_write",
     )  # fmt: skip
 
     def __init__(
@@ -42,57 +40,54 @@ class Splice:
         self._pipe = pipe
         self._sink = sink
         self._write = write
-        self._head = b""
-        self._prefixes: dict[int, bytes] = {}  # of whole chunks, by their length
 
     def fit(self, mould: Mould) -> Self:
         """Take what is like ``mould``."""
-        if mould.head != self._head:
-            self._head = mould.head
-            self._prefixes.clear()
-        self._tail, self._time = mould.tail + b"\r\n", mould.time
-        self._to = -len(self._tail)
+        self._head, self._time, self._tail = mould.head, mould.time, mould.tail + b"\r\n"
         return self
 
     def take(self, data: bytes) -> bool:
         """See `sutazai.wire.Splice`."""
-        prefix = self._prefixes.get(len(data)) or self._new_prefix(len(data))
-        start = len(prefix)
-        if not start or data[:start] != prefix or data[self._to :] != self._tail:
+        chunks, now = data.split(self._tail), self._clock()
+        if chunks.pop() or self._sink.over or now > self._until:
             return False
-        if self._time:
-            start = data.find(b'"', start)
-            if not data.startswith(self._time, start):
+        words, size = [], len(data)
+        for chunk in chunks:
+            line = chunk_line(len(chunk) + len(self._tail))
+            if line is None or not chunk.startswith(line):
                 return False
-            start += len(self._time)
-        now, words = self._clock(), data[start : self._to]
-        if self._sink.over or now > self._until:
-            return False
-        try:
-            if not read_text(words):
+            said = self._said(chunk, len(line))
+            if said is None:
                 return False
-        except NO_TEXT:
-            return False
+            words.append(said)
+            size -= len(line) + 2
         pipe = self._pipe
-        if pipe.around is None:
-            size = len(data) - len(prefix) + len(self._head) - 2
-        elif (around := pipe.around(now - self._begun)) is None:
-            return False
-        else:
+        if pipe.around is not None:
+            around = pipe.around(now - self._begun)
+            if around is None:
+                return False
             before, after = around
-            size = len(before) + len(words) + len(after)
-            data = b"%x\r\n%b%b%b\r\n" % (size, before, words, after)
-        pipe.pieces += 1
+            data = before + (after + before).join(words) + after
+            size = len(data)
+            data = b"%x\r\n%b\r\n" % (size, data)
+        pipe.pieces += len(words)
         self._account.bytes_out += size
         self._write(data)
         return True
 
-    def _new_prefix(self, length: int) -> bytes:
-        """How a chunk begins that has ``length`` bytes with its framing; nothing for a long one."""
-        line = chunk_line(length)
-        if line is None:
-            return b""
-        prefix = line + self._head
-        if len(self._prefixes) < _PREFIXES_MAX:
-            self._prefixes[length] = prefix
-        return prefix
+    def _said(self, chunk: bytes, start: int) -> bytes | None:
+        """The text, in JSON, of a frame without its tail that begins at ``start``; None where it
+        is not like the mould, or says nothing."""
+        if not chunk.startswith(self._head, start):
+            return None
+        start += len(self._head)
+        if self._time:
+            start = chunk.find(b'"', start)
+            if not chunk.startswith(self._time, start):
+                return None
+            start += len(self._time)
+        words = chunk[start:]
+        try:
+            return words if read_text(words) else None
+        except NO_TEXT:
+            return None

@@ -9,6 +9,7 @@ import asyncio
 import math
 import time
 from collections.abc import Callable, Collection, Iterable
+from contextlib import AbstractContextManager
 from typing import Any
 
 from sutazai.fleet.errors import NoModel, QueueFull, SutazaiError, Unavailable
@@ -113,10 +114,18 @@ class Admission:
 
     Args:
         queue: its bounds, and the longest wait.
+        hurried: entered for as long as a call waits: that a slot is free is to be known at once.
         clock: seconds, monotonic.
     """
 
-    def __init__(self, queue: Queue, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        queue: Queue,
+        hurried: Callable[[], AbstractContextManager[None]],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._hurried = hurried
         self.clock = clock
         self.wait = queue.wait
         self.scheduler = Scheduler(_limits(queue))
@@ -192,7 +201,8 @@ class Admission:
         turn = self._turns[slot.id] = _Turn(asyncio.get_running_loop())
         self.carry_out(decisions)
         try:
-            await turn.outcome()
+            with self._hurried():
+                await turn.outcome()
         except BaseException:  # it leaves the queue, also where it is cancelled
             self.leave(slot)
             raise

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 
 from sutazai.gateway.sharing.tape import Tape
-from sutazai.wire import Gathering, Pushed, Sink
+from sutazai.wire import Pushed, Sink
 
 Body = AsyncIterator[bytes] | Pushed
 
@@ -64,7 +64,7 @@ class Recorder:
                 body.hold()
 
         loop = asyncio.get_running_loop()
-        sink = Sink(_Onto(write), loop, b"", Gathering(), chunked=False, length=None)
+        sink = Sink(_Onto(write), loop, b"", chunked=False, length=None)
         try:
             body.attach(sink)
             await sink.done
