@@ -11,22 +11,21 @@ Figures are CPU time, user and system, of the whole process with its children, b
 before and after a load on kept connections, divided by the answers; idle time is not taken off.
 
 - ``cpu_us_request``: microseconds a request (body of 600 bytes) with a whole answer (of 500), at
-  500 requests a second, at random moments.
+  500 requests a second, at random moments. The slow two cannot keep up with that; theirs are those
+  of ``cpu_us_request_saturated``.
 - ``cpu_us_request_saturated``: the same where 16 clients ask again as soon as they are answered.
   Everybody is cheaper then: nothing ever sleeps, and code and data stay in the caches.
-- ``cpu_us_request_few``, ``cpu_us_stream_few``: as the slow two get them, see below.
 - ``cpu_us_stream``: microseconds a streamed answer of 64 chunks, 5 ms apart, 64 at a time. The
-  gateway sends those together that follow each other within 20 ms; the others send each by itself.
+  gateway reads such fast chunks in bursts of 20 ms; the others pass each on by itself.
 - ``translated_cpu_us_stream``: the same for an Ollama client in front of the OpenAI backend.
 - ``added_ms``: quantiles of the time to a whole answer through the gateway at 500 requests a
   second, less the same quantiles straight at the backend.
 - ``rss_mib``: resident memory of the gateway with 1,000 open streams.
-- ``ratio``: how many times as much as nginx (``…_nginx``), or as the gateway (``litellm_…``).
+- ``ratio``: how many times as much as nginx (``…_nginx``), or as the gateway (``litellm_…``); by
+  the same load.
 
-The slow two get 2,000 of each, a few at a time: they could not keep up with the others, and where a
-proxy has no CPU left, chunks arrive several at once and it would look cheaper than it is. The
-gateway gets that same load too (``…_few``), and it is what they are compared by. Loads come in
-rounds, each proxy in each of them, so that a busy minute of the machine hurts all.
+The slow two get 2,000 of each. Loads come in rounds, each proxy in each of them, so that a busy
+minute of the machine hurts all.
 """
 
 from __future__ import annotations
@@ -53,9 +52,8 @@ RATE = 500.0
 OPEN_STREAMS = 1000
 SLOW = frozenset(("litellm", "starlette"))
 CONNECTIONS = {"saturated": 16, "stream": 64, "translated": 64}
-SLOW_CONNECTIONS = 4
-FEW = frozenset(("request_few", "stream_few"))
 WARM_UP = 100
+WARM_UP_CONNECTIONS = 4
 
 _SYSTEM = (
     "You are the reviewer of a team of agents. You read what the others wrote, find what is wrong "
@@ -98,7 +96,7 @@ class Bench:
         """``count`` answers of ``kind`` by one proxy."""
         proxy = self.proxies[name]
         async with Load(proxy.port, ask(name, kind)) as load:
-            await load.repeat(min(count, WARM_UP), SLOW_CONNECTIONS)
+            await load.repeat(min(count, WARM_UP), WARM_UP_CONNECTIONS)
             before = proxy.cpu_seconds()
             work = await self._apply(load, name, kind, count)
             seconds = proxy.cpu_seconds() - before
@@ -116,8 +114,6 @@ class Bench:
         return {f"p{at}": round((high[at - 1] - low[at - 1]) * 1000, 3) for at in (50, 99)}
 
     async def _apply(self, load: Load, name: str, kind: str, count: int) -> Work:
-        if kind in FEW:
-            return await load.repeat(count, SLOW_CONNECTIONS)
         if kind != "request":
             return await load.repeat(count, CONNECTIONS[kind])
         work = await load.at_rate(count, RATE)
@@ -145,7 +141,7 @@ def ask(name: str, kind: str) -> Ask:
     if kind == "translated":
         value["options"] = {"temperature": 0.7, "num_predict": 64}
         return Ask("/api/chat", json.dumps(value).encode(), keys, b'"done":true')
-    whole = not kind.startswith("stream") and kind != "held"
+    whole = kind not in ("stream", "held")
     value |= {"temperature": 0.7, "max_tokens": 64, "stream": not whole}
     end = b'"usage"' if whole else b"[DONE]"
     return Ask("/v1/chat/completions", json.dumps(value).encode(), keys, end)
@@ -189,11 +185,10 @@ async def _figures(bench: Bench, options: Options) -> dict[str, Any]:
 
 def _loads(name: str, options: Options) -> dict[str, int]:
     """How many answers of each kind a proxy gives."""
-    few = {"request_few": options.slow, "stream_few": options.slow}
     if name in SLOW:
-        return few
+        return {"saturated": options.slow, "stream": options.slow}
     loads = {"request": options.requests, "saturated": options.requests, "stream": options.streams}
-    return {**loads, "translated": options.streams, **few} if name == "sutazai" else loads
+    return {**loads, "translated": options.streams} if name == "sutazai" else loads
 
 
 def _share(count: int) -> int:
@@ -207,13 +202,11 @@ def _costs(bench: Bench) -> dict[str, Any]:
     for (name, kind), value in bench.spent.items():
         of.setdefault(kind, {})[name] = value.microseconds
         answers.setdefault(kind, {})[name] = value.answers
-    requests_few, streams_few = of.get("request_few", {}), of.get("stream_few", {})
+    saturated = of.get("saturated", {})
     figures: dict[str, Any] = {
-        "cpu_us_request": {**requests_few, **of.get("request", {})},
-        "cpu_us_request_few": requests_few,
-        "cpu_us_request_saturated": of.get("saturated", {}),
-        "cpu_us_stream": {**streams_few, **of.get("stream", {})},
-        "cpu_us_stream_few": streams_few,
+        "cpu_us_request": {**saturated, **of.get("request", {})},
+        "cpu_us_request_saturated": saturated,
+        "cpu_us_stream": of.get("stream", {}),
     }
     if "translated" in of:
         figures["translated_cpu_us_stream"] = of["translated"]["sutazai"]
@@ -227,10 +220,10 @@ def _ratios(spent: dict[tuple[str, str], float]) -> dict[str, float]:
         "request_saturated_nginx": (("sutazai", "saturated"), ("nginx", "saturated")),
         "stream_nginx": (("sutazai", "stream"), ("nginx", "stream")),
         "translated_nginx": (("sutazai", "translated"), ("nginx", "stream")),
-        "litellm_request": (("litellm", "request_few"), ("sutazai", "request_few")),
-        "litellm_stream": (("litellm", "stream_few"), ("sutazai", "stream_few")),
-        "starlette_request": (("starlette", "request_few"), ("sutazai", "request_few")),
-        "starlette_stream": (("starlette", "stream_few"), ("sutazai", "stream_few")),
+        "litellm_request": (("litellm", "saturated"), ("sutazai", "saturated")),
+        "litellm_stream": (("litellm", "stream"), ("sutazai", "stream")),
+        "starlette_request": (("starlette", "saturated"), ("sutazai", "saturated")),
+        "starlette_stream": (("starlette", "stream"), ("sutazai", "stream")),
     }
     return {
         name: round(spent[over] / spent[under], 2)
