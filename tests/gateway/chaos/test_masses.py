@@ -76,7 +76,7 @@ async def test_ten_thousand_wait_at_once(outside: House) -> None:
 
 async def not_read(outside: House, number: int) -> float:
     """So many streams that nobody reads; gives the KiB of memory that each takes."""
-    long = Script(tokens=("x" * 40_000,) * 50)  # 2 MB
+    long = Script(tokens=("x" * 40_000,) * 1000)  # 40 MB, more than kernels hold
     async with (
         FakeBackend(script=long) as fake,
         running(outside, fake, slots=number + 4) as process,
