@@ -206,7 +206,7 @@ def check_answers(value: dict[str, Any]) -> None:
                 _check_answer(other, form, answer)
     for client, form in ENDPOINTS:
         try:
-            client.check(form, value)
+            client.check(form, write_json(value))
         except SutazaiError as error:
             _check_failure(client, form, error)
 

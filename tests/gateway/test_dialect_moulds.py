@@ -19,6 +19,7 @@ from sutazai.gateway.dialects.anthropic.messages import MessagesRelay
 from sutazai.gateway.dialects.moulds import Mould, mould_of, text_of
 from sutazai.gateway.dialects.neutral import Chat, Envelope, Form, Message
 from sutazai.gateway.dialects.streams import Pipe, Translation
+from sutazai.gateway.records.ledger import Ledger
 
 CALL = Chat((Message("user", "hi"),), stream=True)
 ENVELOPE = Envelope("call-1", "m", 1000.0)
@@ -132,7 +133,7 @@ class Client:
         self.over = False
         self.out = b""
         now = time.monotonic()
-        self._account = Account("call-1", (), lambda: now + AGE, lambda: 0.0, False, now, 0.0)
+        self._account = Account("call-1", Ledger(), lambda: now + AGE, lambda: 0.0, False, now, 0.0)
         self._pipe = pipe
         self._splice = Splice(self._account, pipe, self, self._write, 60.0)  # type: ignore[arg-type]
         self._fits = False

@@ -14,7 +14,7 @@ from sutazai.fleet.errors import BadPeer, QueueFull, Unauthenticated
 from sutazai.gateway.dialects import CLIENTS, CODECS, relays
 from sutazai.gateway.dialects.absent import absent_api
 from sutazai.gateway.dialects.neutral import Form, Usage
-from sutazai.gateway.dialects.streams import Pipe
+from sutazai.gateway.dialects.streams import Pipe, write_json
 from sutazai.gateway.failures import BackendFailed, Failure, backend_failure, failure_of
 from tests.gateway.fake_dialects import frames_for
 from tests.gateway.fake_frames import Frames, Said
@@ -129,8 +129,8 @@ def test_what_the_cache_held_belongs_to_the_prompt() -> None:
         "content": [],
         "usage": {"input_tokens": 1, "cache_read_input_tokens": 32, "output_tokens": 3},
     }
-    assert ANTHROPIC.check(Form.MESSAGES, whole) == Usage(33, 3, 32)
-    assert ANTHROPIC.check(Form.COUNT, {"input_tokens": 33}) == Usage()
+    assert ANTHROPIC.check(Form.MESSAGES, write_json(whole)) == Usage(33, 3, 32)
+    assert ANTHROPIC.check(Form.COUNT, b'{"input_tokens":33}') == Usage()
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_what_is_no_answer_is_told(
 ) -> None:
     codec = OPENAI if form is Form.RESPONSES else ANTHROPIC
     with pytest.raises(kind):
-        codec.check(form, value)
+        codec.check(form, write_json(value))
 
 
 # errors

@@ -93,7 +93,7 @@ class Api:
     def _demand(self) -> Demand:
         instances = self._instances
         return Demand(
-            agents=self._llm.activity.demand(instances.room),
+            agents=self._llm.agents(instances.room),
             busy=instances.busy,
             llm=self._llm.demand(),
         )

@@ -115,7 +115,7 @@ class Gateway:
         self._messages = MessageDesk(places.messages, self._doors)
         self._relay = Relay(self._client, places)
         self._kept = Keeping(places.endpoints, self._account)
-        self._trouble = Trouble()
+        self._trouble = Trouble(lambda: self._server.forget())
         self._api = Api(
             self._llm,
             self._instances,
@@ -198,11 +198,15 @@ class Gateway:
         return await self._trouble.befall() or await self._admit(request)
 
     def _admit(self, request: Request) -> Awaitable[Response]:
-        if request.target.startswith(KEY_PATH):
+        keyed = request.target.startswith(KEY_PATH)
+        if keyed:
             _take_key(request)
-        if request.listener == GATEWAY or (agent := door_agent(request.listener)) is None:
-            return self._outer.choose(request)(request)
-        return self._at_door(agent, request)
+        if request.listener != GATEWAY and (agent := door_agent(request.listener)) is not None:
+            return self._at_door(agent, request)
+        handler = self._outer.choose(request)
+        if not (keyed or request.params or self._trouble.is_on):
+            request.remember(handler)
+        return handler(request)
 
     def _inner_router(self) -> Router:
         """For control, host and the operator, who are known by their access to the socket."""

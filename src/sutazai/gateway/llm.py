@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from sutazai.fleet.errors import SutazaiError
-from sutazai.fleet.facts import LlmDemand
+from sutazai.fleet.facts import AgentDemand, LlmDemand
 from sutazai.fleet.places import Places
 from sutazai.fleet.routes import Routes
 from sutazai.gateway.backends.registry import Backends
 from sutazai.gateway.bypass import Bypass, local_ports
-from sutazai.gateway.callers.activity import Activity
+from sutazai.gateway.callers.activity import Activity, Room
 from sutazai.gateway.callers.budgets import Budgets
 from sutazai.gateway.callers.keys import Caller
 from sutazai.gateway.callers.tasks import Tasks
@@ -28,7 +28,9 @@ from sutazai.gateway.cells import BackendGauges, Gauges
 from sutazai.gateway.doors.arms import Arms
 from sutazai.gateway.operations import Operations
 from sutazai.gateway.queue.admission import Admission
+from sutazai.gateway.records.ledger import Ledger
 from sutazai.gateway.records.store import Store
+from sutazai.gateway.records.summary import Summary
 from sutazai.gateway.sharing.cache import AnswerCache
 from sutazai.gateway.state import NO_ROUTES, Keeping, Switch
 from sutazai.gateway.stats import BackendStats
@@ -49,14 +51,16 @@ class LlmSide:
     def __init__(self, client: Client, places: Places) -> None:
         self._begun = time.monotonic()
         self._revision = NO_ROUTES.revision
-        self._store = Store(places.calls, NO_ROUTES.record)
+        self._ledger = Ledger()
+        self._store = Store(places.calls, NO_ROUTES.record, settle=self._ledger.settle)
         self._tally = Tally()
         self._paused = Switch(places.paused)
         self._tending: asyncio.Task[None] | None = None
         self._budgets_kept = Keeping(places.budgets, self._dumped)
         self.tasks = Tasks()
         self.activity = Activity()
-        self.arms = Arms()
+        self.arms = Arms(self._ledger.settle)
+        self._ledger.observers = (self._tally, self._store, self.activity, self.arms)
         self.admission = Admission(NO_ROUTES.queue, client.hurried)
         self.backends = Backends(
             client,
@@ -75,7 +79,7 @@ class LlmSide:
             cache=AnswerCache(NO_ROUTES.cache.size, NO_ROUTES.cache.age),
             letters=self._store.letters,
             activity=self.activity,
-            observers=(self._tally, self._store, self.activity, self.arms),
+            ledger=self._ledger,
         )
         self._sharing = Sharing(self._plant)
         self._endpoints = Endpoints(self._plant, self._sharing)
@@ -89,7 +93,7 @@ class LlmSide:
             replay=self._endpoints.replay,
             metrics=self.metrics_text,
             paused=self._paused,
-            tally=self._tally,
+            recent=self.recent,
             cache=self._plant.cache,
         )
 
@@ -109,6 +113,7 @@ class LlmSide:
         self._revision = routes.revision
         self._plant.apply(routes)
         self._store.apply(routes.record)
+        self._ledger.settle()
         self._tally.declare({key.name: key.group for key in routes.keys})
         self._budgets.keep([key.name for key in routes.keys])
         self._endpoints.named = named
@@ -130,6 +135,7 @@ class LlmSide:
 
     async def metrics_text(self) -> bytes:
         """The text for Prometheus."""
+        self._ledger.settle()
         pieces = []
         for piece in self._tally.render(self._gauges(await self._dead_letters())):
             pieces.append(piece)
@@ -141,6 +147,16 @@ class LlmSide:
             return await self._store.letters.count()
         except SutazaiError:  # metrics are read most when something is wrong
             return 0
+
+    def recent(self) -> Summary:
+        """The figures of the last minutes."""
+        self._ledger.settle()
+        return self._tally.summary(time.time())
+
+    def agents(self, room: Room) -> tuple[AgentDemand, ...]:
+        """Every agent that did something lately; see `Activity.demand`."""
+        self._ledger.settle()
+        return self.activity.demand(room)
 
     def demand(self) -> LlmDemand:
         """How much of the LLM is free now."""
@@ -176,7 +192,7 @@ class LlmSide:
             "paused": self._paused.on,
             "cache_hits": self._plant.cache.hits,
             "shared": self._sharing.joined,
-            "recent": self._tally.summary(time.time()),
+            "recent": self.recent(),
             **asdict(self._tally.counters()),
         }
 

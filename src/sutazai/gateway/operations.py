@@ -21,9 +21,9 @@ from sutazai.gateway.queue.entries import Row
 from sutazai.gateway.records.letter import DeadLetter
 from sutazai.gateway.records.search import Query
 from sutazai.gateway.records.store import Store
+from sutazai.gateway.records.summary import Summary
 from sutazai.gateway.sharing.cache import AnswerCache
 from sutazai.gateway.state import Switch
-from sutazai.gateway.tally import Tally
 from sutazai.wire import Client, Request, Response, Router, json_response
 from sutazai.wire.exposition import CONTENT_TYPE
 
@@ -42,6 +42,7 @@ class Operations:
         replay: makes a dead letter's call once more.
         metrics: the text for Prometheus.
         paused: whether agents' calls are held.
+        recent: the figures of the last minutes.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class Operations:
         replay: Replay,
         metrics: Callable[[], Awaitable[bytes]],
         paused: Switch,
-        tally: Tally,
+        recent: Callable[[], Summary],
         cache: AnswerCache,
     ) -> None:
         self._client = client
@@ -66,7 +67,7 @@ class Operations:
         self._replay = replay
         self._metrics = metrics
         self._paused = paused
-        self._tally = tally
+        self._recent = recent
         self._cache = cache
 
     def serve(self, router: Router) -> None:
@@ -102,7 +103,7 @@ class Operations:
         direct = await self._bypass.found()
         states = self._backends.states
         settings = await asyncio.gather(*(differences(self._client, each) for each in states))
-        rates = self._tally.summary(time.time()).tokens_per_second
+        rates = self._recent().tokens_per_second
         rows = [self._backend(state) for state in states]
         for row, state, found in zip(rows, states, settings, strict=True):
             port = local_port(state.route.address)

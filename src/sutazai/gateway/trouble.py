@@ -30,9 +30,13 @@ class TroubleOrder(Shape):
 
 
 class Trouble:
-    """Makes the trouble that was ordered last, until its time is over."""
+    """Makes the trouble that was ordered last, until its time is over; ``ordered`` is called when
+    there is some."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, ordered: Callable[[], None], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._ordered = ordered
         self._clock = clock
         self._until = 0.0
         self._order = TroubleOrder(lasts=0.0)
@@ -46,6 +50,7 @@ class Trouble:
         self._order = order
         self._chance = Random(order.seed)  # noqa: S311 (as above)
         self._until = self._clock() + order.lasts
+        self._ordered()
 
     async def befall(self) -> Response | None:
         """Delays a request; gives an answer that cuts its connection where it is to be cut."""

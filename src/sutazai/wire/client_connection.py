@@ -317,7 +317,7 @@ class ClientConnection(asyncio.Protocol):
                 self._body.discard()
             if rest:
                 self._feed(self._frame, self._body, rest)
-        pending.set()
+        pending.ring()
 
     def _feed(self, frame: Frame, body: Inbound, data: bytes) -> None:
         body.splice = None  # what comes next may begin within a chunk

@@ -53,12 +53,13 @@ class Connection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_ahead", "_body", "_deaf", "_eof", "_frame", "_heads", "_hub", "_in_head", "_keep_alive",
-        "_loop", "_lost", "_old", "_outlet", "_paused", "_peer", "_request", "_retired",
-        "_timer", "_transport", "_turn", "_uninvited", "busy", "listener", "task",
+        "_ahead", "_body", "_deaf", "_eof", "_frame", "_head", "_heads", "_hub", "_in_head",
+        "_keep_alive", "_loop", "_lost", "_old", "_outlet", "_paused", "_peer", "_request",
+        "_retired", "_timer", "_transport", "_turn", "_uninvited", "busy", "listener", "task",
     )  # fmt: skip
 
     _transport: asyncio.Transport
+    _head: RequestHead
     _outlet: Outlet
     _timer: LazyTimer
 
@@ -105,7 +106,7 @@ class Connection(asyncio.Protocol):
         else:
             self._next(self._ahead + data if self._ahead else data)
             if self._request is not None:
-                self._turn.set()
+                self._turn.ring()
 
     def eof_received(self) -> bool:
         self._eof = True
@@ -156,6 +157,10 @@ class Connection(asyncio.Protocol):
         if not self.busy:
             self._close()
 
+    def forget(self) -> None:
+        """See `Server.forget`."""
+        self._heads.forget()
+
     def cut(self) -> None:
         """End at once."""
         self._transport.abort()
@@ -200,6 +205,7 @@ class Connection(asyncio.Protocol):
         """The request of ``head`` is next; ``rest`` came with it."""
         length = head.length
         self._in_head = False
+        self._head = head
         self._old = head.old
         self._keep_alive = head.keep_alive and not self._retired
         self.busy = True
@@ -282,7 +288,7 @@ class Connection(asyncio.Protocol):
                     await self._turn
                     continue
                 try:
-                    response = await self._hub.handler(request)
+                    response = await (self._head.handler or self._hub.handler)(request)
                 except Exception as cause:  # noqa: BLE001 (a handler's bug is one request's failure)
                     response = answer_to_failure(request, cause)
                 go_on = self._can_go_on()
@@ -297,6 +303,12 @@ class Connection(asyncio.Protocol):
         except BaseException:  # no client is left with half an answer
             self._transport.abort()
             raise
+
+    # what a request calls
+
+    def remember(self, handler: Handler) -> None:
+        """See `Request.remember`."""
+        self._head.handler = handler
 
     def begin_response(self, headers: Pairs, body: Pushed, method: str) -> None:
         """See `Request.begin`."""

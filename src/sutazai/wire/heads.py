@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from sutazai.wire.headers import Headers
+from sutazai.wire.messages import Handler
 
 END = b"\r\n\r\n"
 
@@ -53,7 +54,8 @@ class BadHead(Exception):
 
 @dataclass(slots=True)
 class RequestHead:
-    """``length`` is the body's, 0 where there is none, None where it is chunked."""
+    """``length`` is the body's, 0 where there is none, None where it is chunked; ``handler`` is
+    whom such requests are for, where that is known (see `Request.remember`)."""
 
     method: str
     target: str
@@ -62,6 +64,7 @@ class RequestHead:
     old: bool
     keep_alive: bool
     expects: bool
+    handler: Handler | None = None
 
 
 @dataclass(slots=True)
@@ -162,6 +165,10 @@ class HeadReader(Generic[Head]):
                     head.headers = head.headers.with_length(self._place, digits.decode())
                 return head, end + len(after)
         return self._read_anew(data)
+
+    def forget(self) -> None:
+        """What comes next is like nothing before."""
+        self._before = b""
 
     def _read_anew(self, data: bytes) -> tuple[Head, int] | None:
         end, limit = data.find(END), self._limit

@@ -27,10 +27,12 @@ class RequestTimeout(BadInput):
     http_status = 408
 
 
-class Starter(Protocol):
-    """What can begin the response to a request whose handler is still at work."""
+class Carrier(Protocol):
+    """What a request came over."""
 
     def begin_response(self, headers: Pairs, body: Pushed, method: str) -> None: ...
+
+    def remember(self, handler: Handler) -> None: ...
 
 
 class Request:
@@ -46,7 +48,7 @@ class Request:
     """
 
     __slots__ = (
-        "_body", "_length", "_limit", "_query", "_starter", "headers", "listener", "method",
+        "_body", "_carrier", "_length", "_limit", "_query", "headers", "listener", "method",
         "params", "peer", "target",
     )  # fmt: skip
 
@@ -60,7 +62,7 @@ class Request:
         length: int | None = None,
         listener: str = "",
         peer: str = "",
-        starter: Starter | None = None,
+        carrier: Carrier | None = None,
     ) -> None:
         self.method = method
         self.target = target
@@ -72,7 +74,7 @@ class Request:
         self._limit = limit
         self._length = length
         self._query: dict[str, str] | None = None
-        self._starter = starter
+        self._carrier = carrier
 
     def begin(self, headers: Pairs, body: Pushed) -> None:
         """Begin the response, with status 200, while its handler does not know the answer yet.
@@ -82,8 +84,18 @@ class Request:
         handler's to close. Does nothing for a request that came over no connection. Raises BadInput
         where the headers cannot be sent.
         """
-        if self._starter is not None:
-            self._starter.begin_response(headers, body, self.method)
+        if self._carrier is not None:
+            self._carrier.begin_response(headers, body, self.method)
+
+    def remember(self, handler: Handler) -> None:
+        """Have ``handler`` asked at once, in place of the server's, for requests that come next on
+        the same connection with the same head but for the length of their body.
+
+        For who chose it by nothing else, and forgets no check that may end otherwise next time. It
+        holds until `Server.forget`.
+        """
+        if self._carrier is not None:
+            self._carrier.remember(handler)
 
     @classmethod
     def made(cls, method: str, target: str, body: bytes) -> Self:

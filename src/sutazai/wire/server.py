@@ -91,6 +91,11 @@ class Server:
                 connection.retire()
         await asyncio.sleep(0)  # event loops close sockets in their next round
 
+    def forget(self) -> None:
+        """Ask the server's own handler again, whatever requests had remembered."""
+        for connection in self._connections:
+            connection.forget()
+
     async def close(self, grace: float = 5.0) -> None:
         """Stop accepting, let requests end for ``grace`` seconds, then cut what is left."""
         self.closing = True

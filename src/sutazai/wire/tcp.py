@@ -8,7 +8,7 @@ _OPTIONS = (
     # Small writes go out at once. The event loop sets this only on sockets that were made with an
     # explicit protocol number, which listening sockets usually were not.
     (socket.IPPROTO_TCP, "TCP_NODELAY", 1),
-    # What the peer does not take is ours to hold or to stop making: the kernel would hold megabytes.
+    # What the peer does not take is ours to hold, or to stop making; kernels hold megabytes.
     (socket.IPPROTO_TCP, "TCP_NOTSENT_LOWAT", 128 * 1024),
     # The kernel ends a connection whose peer has answered nothing for a minute, as a machine that
     # lost its power does; else a handler would work, or a caller wait, for nobody.

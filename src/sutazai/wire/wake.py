@@ -30,12 +30,17 @@ class Wake:
     def set(self) -> None:
         """Let the task go on that waits, or the next one that will."""
         future = self._future
+        if future is None or future.done() or asyncio.current_task(self._loop) is None:
+            self.ring()
+        elif not self._rung:
+            self._rung = True  # should who waits be cancelled before it hears it
+            self._loop.call_soon(self._ring_late, future)
+
+    def ring(self) -> None:
+        """As `set`, for who knows that no task is running: for what a transport calls."""
+        future = self._future
         if future is None or future.done():
             self._rung = True
-        elif asyncio.current_task(self._loop) is not None:
-            if not self._rung:
-                self._rung = True  # should who waits be cancelled before it hears it
-                self._loop.call_soon(self._ring, future)
         else:
             self._rung = False
             # How a future's end is told is not public, but the same in every Python since 3.7.
@@ -44,10 +49,10 @@ class Wake:
             future.set_result(None)
             context.run(callback, future)
 
-    def _ring(self, future: asyncio.Future[None]) -> None:
+    def _ring_late(self, future: asyncio.Future[None]) -> None:
         """Lets the task go on that waits for ``future``, unless it has heard of it meanwhile."""
         if self._rung and not future.done():
-            self.set()
+            self.ring()
 
     @property
     def awaited(self) -> bool:

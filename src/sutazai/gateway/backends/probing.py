@@ -8,12 +8,11 @@ each model, and none that loads a model beside another.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from sutazai.fleet.declared import Dialect
-from sutazai.fleet.errors import BadPeer, SutazaiError
+from sutazai.fleet.errors import SutazaiError
 from sutazai.gateway.backends.catalogue import only_embeds
 from sutazai.gateway.backends.faults import fault_of
 from sutazai.gateway.backends.state import BackendState
@@ -52,7 +51,7 @@ async def _ask(client: Client, state: BackendState, model: str) -> None:
         data = await response.read()
         if response.status >= 400:
             raise BackendFailed(backend_failure(response.status, data))
-    state.codec.check(form, _object(data))
+    state.codec.check(form, data)
 
 
 def _as_loaded(body: Mapping[str, Any], state: BackendState, model: str) -> Mapping[str, Any]:
@@ -68,16 +67,6 @@ def _timeout(state: BackendState, model: str) -> Timeout:
     loading = 0.0 if state.is_resident(model) else bounds.load
     seconds = bounds.first_token + loading
     return Timeout(bounds.connect, seconds, seconds)
-
-
-def _object(data: bytes) -> dict[str, Any]:
-    try:
-        value = json.loads(data)
-    except (ValueError, RecursionError) as cause:
-        raise BadPeer("the backend's answer is not JSON") from cause
-    if not isinstance(value, dict):
-        raise BadPeer("the backend's answer is not a JSON object")
-    return value
 
 
 class Prober:

@@ -15,7 +15,8 @@ from sutazai.gateway.calls.ask import Ask
 from sutazai.gateway.dialects.neutral import NO_USAGE, Usage
 from sutazai.gateway.failures import UnknownModel
 from sutazai.gateway.queue.admission import WaitedTooLong
-from sutazai.gateway.records.call import CallRecord, Observer, Outcome
+from sutazai.gateway.records.call import CallRecord, Outcome
+from sutazai.gateway.records.ledger import Ledger
 
 _REJECTED = (QueueFull, NoModel, WaitedTooLong, UnknownModel, BadInput, Refused)
 _NOT_MADE = frozenset({Outcome.REJECTED, Outcome.EXPIRED})
@@ -35,7 +36,7 @@ class Account(msgspec.Struct, eq=False):
     """
 
     id: str
-    observers: tuple[Observer, ...]
+    ledger: Ledger
     clock: Callable[[], float]
     wall: Callable[[], float]
     keeps: bool
@@ -131,8 +132,7 @@ class Account(msgspec.Struct, eq=False):
             ask.raw if ask is not None and self.keeps else None,
             self.answer,
         )
-        for observer in self.observers:
-            observer.observe(record)
+        self.ledger.add(record)
 
     def fail(self, error: SutazaiError, usage: Usage = NO_USAGE) -> None:
         """The call is over, by ``error``."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 
-from sutazai.fleet.errors import BadPeer, SutazaiError
+import msgspec
+
+from sutazai.fleet.errors import SutazaiError
 from sutazai.gateway.backends.catalogue import Target
 from sutazai.gateway.calls.account import Account
 from sutazai.gateway.calls.ask import Ask
@@ -27,7 +29,7 @@ from sutazai.gateway.dialects.neutral import (
     Vectors,
     form_of,
 )
-from sutazai.gateway.dialects.reading import read_object
+from sutazai.gateway.dialects.reading import read_answer
 from sutazai.gateway.dialects.streams import Pipe, Translation, write_json
 from sutazai.gateway.failures import BackendFailed, backend_failure, failure_of
 from sutazai.gateway.queue.admission import Slot
@@ -37,19 +39,15 @@ from sutazai.wire import ClientResponse, Response
 _JSON = ("content-type", "application/json")
 
 
-class Attempt:
-    """Asks the backend that ``slot`` is on, and gives its answer."""
+class Attempt(msgspec.Struct, frozen=True, gc=False):
+    """Asks the backend that ``_slot`` is on, and gives its answer."""
 
-    def __init__(
-        self, plant: Plant, account: Account, ask: Ask, plan: Plan, target: Target, slot: Slot
-    ) -> None:
-        self._plant = plant
-        self._target = target
-        self._account = account
-        self._ask = ask
-        self._plan = plan
-        self._slot = slot
-        self._codec = ask.codec
+    _plant: Plant
+    _account: Account
+    _ask: Ask
+    _plan: Plan
+    _target: Target
+    _slot: Slot
 
     async def run(self) -> Response:
         """Raises what came before the answer's first byte; the slot is then the caller's."""
@@ -75,8 +73,9 @@ class Attempt:
 
     @property
     def _translator(self) -> Codec:
-        assert self._codec.dialect is not None, "only relayed"  # noqa: S101 (for the type checker)
-        return CODECS[self._codec.dialect]
+        dialect = self._ask.codec.dialect
+        assert dialect is not None, "only relayed"  # noqa: S101 (for the type checker)
+        return CODECS[dialect]
 
     # asking
 
@@ -161,13 +160,9 @@ class Attempt:
 
     def _read(self, work: Work, data: bytes) -> tuple[bytes, Usage]:
         way = work.way
-        try:
-            value = read_object(data)
-        except (ValueError, RecursionError) as cause:
-            raise BadPeer("the backend's answer is not a JSON object") from cause
         if way.relayed:
-            return data, self._codec.check(work.form, value)
-        answer = way.codec.parse_answer(work.form, value)
+            return data, self._ask.codec.check(work.form, data)
+        answer = way.codec.parse_answer(work.form, read_answer(data))
         return self._rendered(work, answer), answer.usage
 
     async def _gathered(self, work: Work, response: ClientResponse) -> tuple[bytes, Usage]:
@@ -192,7 +187,7 @@ class Attempt:
         )
         await stream.begin()
         self._began(way, response)
-        headers = (("content-type", self._codec.stream_type), *self._account.headers())
+        headers = (("content-type", self._ask.codec.stream_type), *self._account.headers())
         return Response(200, headers, stream)
 
     def _began(self, way: Way, response: ClientResponse) -> None:
@@ -218,7 +213,7 @@ class Attempt:
     def _pipe(self, work: Work) -> Pipe:
         way = work.way
         if work.call is None:
-            return self._codec.relay(work.form)
+            return self._ask.codec.relay(work.form)
         encoder = self._translator.encoder(self._ask.form, self._envelope(way), work.call)
         return Translation(way.codec.decoder(work.form), encoder)
 
@@ -226,5 +221,5 @@ class Attempt:
         return Envelope(self._account.id, way.model, self._account.at)
 
     def _frame(self, error: SutazaiError) -> bytes:
-        relayed = self._account.relayed
-        return self._codec.failure_frame(self._ask.form, failure_of(error), same_dialect=relayed)
+        ask, relayed = self._ask, self._account.relayed
+        return ask.codec.failure_frame(ask.form, failure_of(error), same_dialect=relayed)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+import msgspec
+
 from sutazai.fleet.errors import NoModel, QueueFull, SutazaiError
 from sutazai.gateway.callers.budgets import BudgetSpent
 from sutazai.gateway.callers.handed import TASK
@@ -14,7 +16,7 @@ from sutazai.gateway.calls.account import Account
 from sutazai.gateway.calls.ask import Ask, parse_object
 from sutazai.gateway.calls.computing import Computation
 from sutazai.gateway.calls.patience import Waiting
-from sutazai.gateway.calls.planning import plan_call
+from sutazai.gateway.calls.planning import find_course, plan_call
 from sutazai.gateway.calls.plant import Plant
 from sutazai.gateway.calls.shared import Sharing
 from sutazai.gateway.dialects.codec import ClientCodec
@@ -32,16 +34,15 @@ _JSON = ("content-type", "application/json")
 _OF_THE_QUEUE = (QueueFull, NoModel, WaitedTooLong)
 
 
-class LlmCall:
-    """One call of a client that speaks as ``codec`` does, at the endpoint of ``form``."""
+class LlmCall(msgspec.Struct, eq=False):
+    """One call of a client that speaks as ``_codec`` does, at the endpoint of ``_form``."""
 
-    def __init__(self, plant: Plant, sharing: Sharing, codec: ClientCodec, form: Form) -> None:
-        self._plant = plant
-        self._sharing = sharing
-        self._codec = codec
-        self._form = form
-        self._account = plant.open_account()
-        self._waiting: Waiting | None = None
+    _plant: Plant
+    _sharing: Sharing
+    _codec: ClientCodec
+    _form: Form
+    _account: Account
+    _waiting: Waiting | None = None
 
     async def serve(self, request: Request, identify: Callable[[Request], Caller]) -> Response:
         """The answer, or the error in the client's own dialect."""
@@ -66,7 +67,8 @@ class LlmCall:
             account.served = plant.tasks.call(caller, task, ask.path, raw, account.begun)
         if caller.budget is not None:
             self._admit(caller)
-        plan, ask = await plan_call(plant, account, ask)
+        course = plant.courses.known(caller, ask.model) or await find_course(plant, account, ask)
+        plan, ask = plan_call(plant, account, ask, course)
         computation = Computation(plant, account, ask, plan)
         work = self._sharing.answer(account, ask, computation) or computation.run()
         if not stream or not codec.stream_type.startswith(SSE):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
+import msgspec
+
 from sutazai.fleet.errors import Failed, NoModel, QueueFull, SutazaiError
 from sutazai.fleet.serving import Overflow
 from sutazai.gateway.backends.catalogue import Target
@@ -25,22 +27,20 @@ ATTEMPTS = 3
 first byte of an answer."""
 
 
-class Computation:
+class Computation(msgspec.Struct, eq=False):
     """One call on its way through the queue to a backend, or to several until one answers.
 
     ``account`` is closed at its end; ``key`` is set where its answer may be kept.
     """
 
-    def __init__(self, plant: Plant, account: Account, ask: Ask, plan: Plan) -> None:
-        self.account = account
-        self.ask = ask
-        self.plan = plan
-        self.key: ShareKey | None = None
-        self._target = plan.targets[0]  # of the attempt under way, or the next one
-        self._attempts = 0
-        self._failed: dict[str, Fault] = {}  # backends, and what the last attempt there met
-        self._first: SutazaiError | None = None
-        self._plant = plant
+    _plant: Plant
+    account: Account
+    ask: Ask
+    plan: Plan
+    key: ShareKey | None = None
+    _attempts: int = 0
+    _failed: dict[str, Fault] = {}  # backends, and what the last attempt there met
+    _first: SutazaiError | None = None
 
     @property
     def waiting(self) -> bool:
@@ -56,15 +56,15 @@ class Computation:
         """The answer. Raises what went wrong before its first byte."""
         plant, account, slot = self._plant, self.account, None
         try:
-            slot = await self._enter()
+            slot, target = await self._enter()
             while True:
-                target = account.target = self._target
+                account.target = target
                 account.queued, account.first_token = slot.waited, None
                 attempt = Attempt(plant, account, self.ask, self.plan, target, slot)
                 try:
                     return await attempt.run()
                 except SutazaiError as error:
-                    await self._try_elsewhere(slot, error)
+                    target = await self._try_elsewhere(slot, target, error)
         except asyncio.CancelledError:  # its slot is its own until the backend has stopped
             self.account.end(Outcome.CANCELLED)
             raise
@@ -87,7 +87,7 @@ class Computation:
         eta = "" if position.eta is None else f", about {position.eta:.0f} s to go"
         return f"waiting; position {position.ahead + 1}{eta}"
 
-    async def _enter(self) -> Slot:
+    async def _enter(self) -> tuple[Slot, Target]:
         """A slot for the first of the plan's targets that can be had."""
         first: SutazaiError | None = None
         targets, admission = self.plan.targets, self._plant.admission
@@ -102,8 +102,7 @@ class Computation:
                 if not self._may_go_on(refusal):
                     break
             else:
-                self._target = target
-                return slot
+                return slot, target
         assert first is not None, "a plan has a target"  # noqa: S101 (for the type checker)
         raise first
 
@@ -131,23 +130,25 @@ class Computation:
             isinstance(refusal, WaitedTooLong) and refusal.expired
         )
 
-    async def _try_elsewhere(self, slot: Slot, error: SutazaiError) -> None:
+    async def _try_elsewhere(self, slot: Slot, target: Target, error: SutazaiError) -> Target:
         """Until ``slot`` is one on another backend, or for another target, or anew on a backend
-        that may be back. Raises what went wrong first, which says most, where nothing is left."""
+        that may be back; gives the target that it is for. Raises what went wrong first, which says
+        most, where nothing is left."""
         fault = fault_of(error)
         if fault is None:
             raise error
         self._first = self._first or error
         self._attempts += 1
         self._failed[slot.backend] = fault
-        turn = self._next_turn(self._target, self._failed)
+        turn = self._next_turn(target, self._failed)
         if turn is None:
             raise self._first from None
-        self._target, without = turn
+        target, without = turn
         try:
-            await slot.again(target=self._target.key, without=without)
+            await slot.again(target=target.key, without=without)
         except SutazaiError:
             raise self._first from None
+        return target
 
     def _next_turn(
         self, target: Target, failed: Mapping[str, Fault]

@@ -43,7 +43,8 @@ class Endpoints:
         for codec in CLIENTS:
             for form, path in codec.endpoints.items():
                 if path == letter.path:
-                    call = LlmCall(self._plant, self._sharing, codec, form)
+                    account = self._plant.open_account()
+                    call = LlmCall(self._plant, self._sharing, codec, form, account)
                     request = Request.made("POST", path, letter.body)
                     return await call.serve(request, lambda _: self.named(letter.caller))
         raise NotFound(f"there is no endpoint {letter.path} any more")
@@ -52,7 +53,8 @@ class Endpoints:
         plant, sharing = self._plant, self._sharing
 
         def handler(request: Request) -> Awaitable[Response]:
-            return LlmCall(plant, sharing, codec, form).serve(request, identify)
+            call = LlmCall(plant, sharing, codec, form, plant.open_account())
+            return call.serve(request, identify)
 
         return handler
 

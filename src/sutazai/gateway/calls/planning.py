@@ -46,15 +46,12 @@ class Plan(msgspec.Struct, frozen=True, gc=False):
         return self.targets[self.targets.index(target) + 1 :]
 
 
-async def plan_call(plant: Plant, account: Account, ask: Ask) -> tuple[Plan, Ask]:
+def plan_call(plant: Plant, account: Account, ask: Ask, course: Course) -> tuple[Plan, Ask]:
     """The plan for ``ask``, and what is asked by it: perhaps with older turns left out.
 
-    Raises UnknownModel, NoModel, Refused, DeadlineExceeded or ContextExceeded.
+    Raises DeadlineExceeded or ContextExceeded.
     """
-    caller, served = account.caller, account.served
-    assert caller is not None, "identified before"  # noqa: S101 (for the type checker)
-    course = plant.courses.known(caller, ask.model) or await _found(plant, account, ask)
-    targets, prompt = course.targets, None
+    caller, served, targets, prompt = course.caller, account.served, course.targets, None
     account.target = targets[0]
     if ask.form not in _UNFITTED and (len(ask.raw) > course.fitting or "options" in ask.value):
         targets, ask, prompt = _fitted(plant, account, ask, course)
@@ -70,8 +67,8 @@ async def plan_call(plant: Plant, account: Account, ask: Ask) -> tuple[Plan, Ask
     return plan, ask
 
 
-async def _found(plant: Plant, account: Account, ask: Ask) -> Course:
-    """The course of a call, looked up."""
+async def find_course(plant: Plant, account: Account, ask: Ask) -> Course:
+    """The course of a call, looked up. Raises UnknownModel, NoModel or Refused."""
     caller, served = account.caller, account.served
     assert caller is not None, "identified before"  # noqa: S101 (for the type checker)
     name, account.reason = _meant(plant, ask)

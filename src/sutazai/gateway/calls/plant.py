@@ -21,7 +21,7 @@ from sutazai.gateway.calls.patience import PATIENCE
 from sutazai.gateway.calls.ways import Ways
 from sutazai.gateway.context.contexts import Contexts
 from sutazai.gateway.queue.admission import Admission
-from sutazai.gateway.records.call import Observer
+from sutazai.gateway.records.ledger import Ledger
 from sutazai.gateway.records.letters import Letters
 from sutazai.gateway.sharing.cache import AnswerCache
 from sutazai.wire import Client
@@ -41,7 +41,7 @@ class Plant:
     budgets: Budgets
     tasks: Tasks
     cache: AnswerCache
-    observers: tuple[Observer, ...]
+    ledger: Ledger
     letters: Letters
     clock: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time
@@ -75,4 +75,4 @@ class Plant:
         self._calls += 1
         name, keeps = f"{self._prefix}-{self._calls}", self.keeps_contents
         clock, wall = self.clock, self.wall
-        return Account(name, self.observers, clock, wall, keeps, clock(), wall())
+        return Account(name, self.ledger, clock, wall, keeps, clock(), wall())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from sutazai.fleet.errors import SutazaiError
 from sutazai.gateway.calls.account import Account
 from sutazai.gateway.calls.departures import Asked
@@ -12,7 +14,7 @@ from sutazai.gateway.queue.admission import Slot
 from sutazai.gateway.records.call import Outcome
 
 
-class Work:
+class Work(msgspec.Struct, eq=False):
     """A slot, and what the backend was ``asked``, once it was. Let go exactly once.
 
     ``call`` is None where the bytes of client and backend are relayed; ``form`` is what the backend
@@ -20,28 +22,15 @@ class Work:
     answer as a whole.
     """
 
-    __slots__ = (
-        "_account", "_plant", "_slot", "asked", "call", "form", "gathered", "held", "way"
-    )  # fmt: skip
-
-    def __init__(
-        self,
-        plant: Plant,
-        account: Account,
-        slot: Slot,
-        way: Way,
-        call: Call | None,
-        form: Form,
-    ) -> None:
-        self._plant = plant
-        self._account = account
-        self._slot = slot
-        self.way = way
-        self.call = call
-        self.form = form
-        self.gathered = False
-        self.asked: Asked | None = None
-        self.held = True  # until it is let go
+    _plant: Plant
+    _account: Account
+    _slot: Slot
+    way: Way
+    call: Call | None
+    form: Form
+    gathered: bool = False
+    asked: Asked | None = None
+    held: bool = True  # until it is let go
 
     def done(self, usage: Usage) -> None:
         """The backend has answered to the end."""

@@ -63,8 +63,8 @@ class ClientCodec(Protocol):
         None where even the newest turn does not fit; never raises.
         """
 
-    def check(self, form: Form, value: JsonObject) -> Usage:
-        """The usage of a whole answer. Raises BackendFailed or BadPeer if it is no answer."""
+    def check(self, form: Form, data: bytes) -> Usage:
+        """The usage of a whole answer. Raises BackendFailed or BadPeer if ``data`` is none."""
 
     def relay(self, form: Form) -> Pipe:
         """What passes a backend's streamed answer on as it is."""

@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from sutazai.fleet.errors import BadPeer
+
 _decode = msgspec.json.Decoder().decode
 _decode_object = msgspec.json.Decoder(dict[str, Any]).decode
 
@@ -24,6 +26,14 @@ def read_object(data: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise NoObject
     return value
+
+
+def read_answer(data: bytes) -> dict[str, Any]:
+    """The object that a backend's whole answer is. Raises BadPeer."""
+    try:
+        return read_object(data)
+    except (ValueError, RecursionError) as cause:
+        raise BadPeer("the backend's answer is not a JSON object") from cause
 
 
 def read_json(data: bytes) -> Any:

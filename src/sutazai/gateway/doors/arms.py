@@ -8,7 +8,7 @@ by others. Nothing is kept of agents that do not move.
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 import msgspec
 
@@ -73,17 +73,22 @@ class _Work:
 class Arms:
     """The units that are watched, and the work that they began.
 
+    Args:
+        settle: has it told of all calls that ended.
+
     Attributes:
         trips: breakers that opened meanwhile.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, settle: Callable[[], None] = lambda: None) -> None:
+        self._settle = settle
         self.trips = Trips()
         self._units: dict[str, _Unit] = {}
         self._work: OrderedDict[tuple[str, str], _Work] = OrderedDict()
 
     def watch(self, units: Iterable[str]) -> None:
         """Counts what these do; those that were watched before go on, all others are forgotten."""
+        self._settle()
         self._units = {name: self._units.get(name) or _Unit() for name in units}
         if not self._units:
             self._work.clear()
@@ -102,6 +107,7 @@ class Arms:
         """A unit gets a call for a task."""
         if unit not in self._units or not task:
             return
+        self._settle()
         key = (agent, task)
         work = self._work.get(key)
         if work is None or work.unit != unit:
@@ -126,6 +132,8 @@ class Arms:
 
     def ended(self, agent: str, task: str, *, failed: bool) -> None:
         """A piece of work has ended, with a result or ``failed``."""
+        if self._units:
+            self._settle()
         work = self._work.get((agent, task))
         counts = self._units.get(work.unit) if work is not None else None
         if work is None or counts is None:
@@ -152,11 +160,13 @@ class Arms:
     def tripped(self, backend: str, model: str, parties: Collection[tuple[str, str]]) -> None:
         """A breaker has opened, by calls of these callers for their tasks."""
         if self._units:
+            self._settle()
             units = {self.began_with(caller, task) for caller, task in parties}
             self.trips.tripped(backend, model, units)
 
     def counts(self) -> tuple[ArmCounts, ...]:
         """What all of them did since they are watched."""
+        self._settle()
         return tuple(
             ArmCounts(
                 unit=name,

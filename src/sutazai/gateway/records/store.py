@@ -22,13 +22,20 @@ class Store:
 
     Args:
         record: what is kept, and how long.
+        settle: has it told of all that ended.
         wall: seconds since 1970.
     """
 
     def __init__(
-        self, path: Path, record: Record | None = None, *, wall: Callable[[], float] = time.time
+        self,
+        path: Path,
+        record: Record | None = None,
+        *,
+        settle: Callable[[], None] = lambda: None,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         self._record = record or Record()
+        self._settle = settle
         self._wall = wall
         self._writer = Writer(path, self._record, wall=wall)
         self._reader = Reader(path)
@@ -52,6 +59,7 @@ class Store:
 
     def apply(self, record: Record) -> None:
         """Keep this much from now on."""
+        self._settle()
         self._record = record
         self._writer.apply(record)
 
@@ -62,10 +70,12 @@ class Store:
         """
         kept_since = self._wall() - self._record.age
         asked = replace(query, since=max(query.since or kept_since, kept_since))
+        self._settle()
         await self._writer.settle()
         return await self._reader.read(lambda connection: find(connection, asked), ())
 
     async def close(self) -> None:
         """Writes what waits."""
+        self._settle()
         self._writer.end()
         await asyncio.to_thread(self._writer.join)

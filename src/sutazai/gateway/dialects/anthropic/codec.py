@@ -9,6 +9,7 @@ from sutazai.gateway.dialects.anthropic import messages, prompts
 from sutazai.gateway.dialects.facts import PromptFacts
 from sutazai.gateway.dialects.fields import read_flag
 from sutazai.gateway.dialects.neutral import Form, JsonObject, Usage
+from sutazai.gateway.dialects.reading import read_answer
 from sutazai.gateway.dialects.sse import sse
 from sutazai.gateway.dialects.windows import Shrunk, shrink
 from sutazai.gateway.failures import Failure
@@ -50,8 +51,8 @@ class AnthropicCodec:
     def shrink(self, form: Form, body: JsonObject, fits: Callable[[int], bool]) -> Shrunk | None:
         return shrink(body, prompts.read(body), fits)
 
-    def check(self, form: Form, value: JsonObject) -> Usage:
-        return messages.check(form, value)
+    def check(self, form: Form, data: bytes) -> Usage:
+        return messages.check(form, read_answer(data))
 
     def relay(self, form: Form) -> messages.MessagesRelay:
         return messages.MessagesRelay()

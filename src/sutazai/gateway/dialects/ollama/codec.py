@@ -96,8 +96,8 @@ class OllamaCodec:
     def render(self, call: Call, model: str) -> dict[str, Any]:
         return requests.render(call, model)
 
-    def check(self, form: Form, value: JsonObject) -> Usage:
-        return answers.check(form, value)
+    def check(self, form: Form, data: bytes) -> Usage:
+        return answers.usage_of(form, data)
 
     def parse_answer(self, form: Form, value: JsonObject) -> Answer | Vectors:
         return answers.parse(form, value)

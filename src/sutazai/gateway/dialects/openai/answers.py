@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from struct import error, pack
 from typing import Any
 
+import msgspec
+
 from sutazai.fleet.errors import BadInput, BadPeer
 from sutazai.gateway.dialects.fields import read_object, read_objects, read_text
 from sutazai.gateway.dialects.neutral import (
@@ -24,10 +26,53 @@ from sutazai.gateway.dialects.neutral import (
 )
 from sutazai.gateway.dialects.openai import logprobs
 from sutazai.gateway.dialects.openai.requests import tool_call_body
+from sutazai.gateway.dialects.reading import read_answer
 from sutazai.gateway.dialects.streams import backend_speaks, count, text
 from sutazai.gateway.failures import BackendFailed, inband_failure
 
 OBJECTS = {Form.CHAT: "chat.completion", Form.COMPLETION: "text_completion"}
+
+
+class _Details(msgspec.Struct, frozen=True, gc=False):
+    cached_tokens: int = 0
+
+
+class _Tokens(msgspec.Struct, frozen=True, gc=False):
+    prompt_tokens: int
+    completion_tokens: int
+    prompt_tokens_details: _Details | None = None
+
+
+class _Choice(msgspec.Struct, frozen=True, gc=False):
+    """Any object."""
+
+
+class _Usual(msgspec.Struct, frozen=True, gc=False):
+    """What `check` looks at, as nearly all answers have it."""
+
+    choices: list[_Choice]
+    usage: _Tokens
+    error: None = None
+
+
+_read_usual = msgspec.json.Decoder(_Usual).decode
+
+
+def usage_of(form: Form, data: bytes) -> Usage:
+    """As `check`, of an answer as it came: little of a usual one is made into objects."""
+    if form in OBJECTS:
+        try:
+            str(data, "utf-8")  # what is passed over is not looked at
+            usual = _read_usual(data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            pass
+        else:
+            if usual.choices:
+                tokens = usual.usage
+                details = tokens.prompt_tokens_details
+                cached = 0 if details is None else details.cached_tokens
+                return Usage(tokens.prompt_tokens, tokens.completion_tokens, cached)
+    return check(form, read_answer(data))
 
 
 def check(form: Form, value: JsonObject) -> Usage:

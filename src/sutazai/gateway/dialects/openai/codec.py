@@ -22,6 +22,7 @@ from sutazai.gateway.dialects.neutral import (
 )
 from sutazai.gateway.dialects.openai import answers, models, prompts, requests, responses
 from sutazai.gateway.dialects.openai.streams import OpenAiDecoder, OpenAiEncoder, OpenAiRelay
+from sutazai.gateway.dialects.reading import read_answer
 from sutazai.gateway.dialects.sse import SseRelay, sse
 from sutazai.gateway.dialects.streams import backend_speaks
 from sutazai.gateway.dialects.windows import Shrunk, shrink
@@ -118,8 +119,10 @@ class OpenAiCodec:
     def render(self, call: Call, model: str) -> dict[str, Any]:
         return requests.render(call, model)
 
-    def check(self, form: Form, value: JsonObject) -> Usage:
-        return responses.check(value) if form is Form.RESPONSES else answers.check(form, value)
+    def check(self, form: Form, data: bytes) -> Usage:
+        if form is Form.RESPONSES:
+            return responses.check(read_answer(data))
+        return answers.usage_of(form, data)
 
     def parse_answer(self, form: Form, value: JsonObject) -> Answer | Vectors:
         return answers.parse(form, value)
