@@ -24,7 +24,8 @@ class Blind(Plant):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.observers = tuple(one for one in self.observers if not isinstance(one, WATCHERS))
+        ledger = self.ledger
+        ledger.observers = tuple(one for one in ledger.observers if not isinstance(one, WATCHERS))
 
 
 if __name__ == "__main__":

@@ -12,13 +12,10 @@ from sutazai.fleet.facts import AgentDemand, Demand, Heard
 from sutazai.fleet.places import Places
 from sutazai.fleet.routes import Key
 from sutazai.gateway.callers.activity import TOLD_FOR, Activity
-from sutazai.gateway.callers.keys import ANYBODY, Caller
 from tests.gateway.conftest import until
 from tests.gateway.fake_agents import FakeHost, FakeInstance
 from tests.gateway.fake_backend import FakeBackend
 from tests.gateway.house import KEY, House, door, route
-
-PLANNER = Caller("planner", agent=True)
 
 
 class Clock:
@@ -41,7 +38,6 @@ def told(activity: Activity, room: int | None = 1) -> AgentDemand:
 
 def test_nobody_is_told_of_before_there_is_something_to_tell(clock: Clock) -> None:
     activity = Activity(clock)
-    activity.asks(ANYBODY)
     assert activity.demand(lambda _: 1) == ()
 
 

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from itertools import islice
 
 from sutazai.fleet.facts import AgentDemand
-from sutazai.gateway.callers.keys import Caller
 from sutazai.gateway.records.call import CallRecord
 
 TOLD_FOR = 30.0
@@ -49,10 +48,9 @@ class Activity:
 
         return end
 
-    def asks(self, caller: Caller) -> None:
-        """A call to a model has come. `observe` hears of its end."""
-        if caller.agent:
-            self._of(caller.name).asking += 1
+    def ask(self, agent: str) -> None:
+        """It has called a model. `observe` hears of the end."""
+        self._of(agent).asking += 1
 
     def observe(self, record: CallRecord) -> None:
         """A call to a model has ended."""

@@ -113,7 +113,7 @@ class Account(msgspec.Struct, eq=False):
             "" if target is None else target.version or "",
             self.model,
             self.backend,
-            "" if ask is None else ask.dialect,
+            "" if ask is None else ask.codec.name,
             "" if ask is None else ask.form,
             ask is not None and ask.stream,
             outcome,

@@ -30,11 +30,6 @@ class Ask(msgspec.Struct, frozen=True, gc=False):
         return self.codec.target(self.form)
 
     @property
-    def dialect(self) -> str:
-        """The name of what the client speaks."""
-        return self.codec.dialect or "anthropic"
-
-    @property
     def model(self) -> str | None:
         """The model's name. Raises BadInput."""
         name = self.value.get("model")

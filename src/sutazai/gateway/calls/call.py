@@ -58,7 +58,8 @@ class LlmCall(msgspec.Struct, eq=False):
         account, plant, codec = self._account, self._plant, self._codec
         raw, headers = await request.read(), request.headers
         account.caller = caller
-        plant.activity.asks(caller)
+        if caller.agent:
+            plant.activity.ask(caller.name)
         value = parse_object(raw)
         stream = codec.wants_stream(self._form, value)
         passed = self._passed_on(headers) if codec.passed_on else ()

@@ -30,10 +30,14 @@ from sutazai.gateway.failures import Failure
 class ClientCodec(Protocol):
     """A dialect that clients speak: pure functions only.
 
-    ``dialect`` is what backends that speak the same are declared as, None where there are none;
-    ``endpoints`` has the path of each form that it knows, at a server without a base path;
-    ``passed_on`` are the headers that belong to a request as its body does.
+    ``name`` is how records tell it; ``dialect`` is what backends that speak the same are declared
+    as, None where there are none; ``endpoints`` has the path of each form that it knows, at a
+    server without a base path; ``passed_on`` are the headers that belong to a request as its body
+    does.
     """
+
+    @property
+    def name(self) -> str: ...
 
     @property
     def dialect(self) -> Dialect | None: ...

@@ -34,6 +34,7 @@ _TYPES = {
 class AnthropicCodec:
     """See `ClientCodec`. Backends that have its endpoints are declared by what else they speak."""
 
+    name = "anthropic"
     dialect = None
     endpoints: Mapping[Form, str] = _ENDPOINTS
     passed_on = ("anthropic-version", "anthropic-beta")

@@ -41,7 +41,7 @@ _STREAMED = (Form.CHAT, Form.COMPLETION)
 class OllamaCodec:
     """See `Codec`."""
 
-    dialect = Dialect.OLLAMA
+    name = dialect = Dialect.OLLAMA
     endpoints: Mapping[Form, str] = _ENDPOINTS
     stream_type = "application/x-ndjson"
     passed_on: tuple[str, ...] = ()

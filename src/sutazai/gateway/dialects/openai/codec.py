@@ -44,7 +44,7 @@ _TYPES = {
 class OpenAiCodec:
     """See `Codec`."""
 
-    dialect = Dialect.OPENAI
+    name = dialect = Dialect.OPENAI
     endpoints: Mapping[Form, str] = _ENDPOINTS
     stream_type = "text/event-stream; charset=utf-8"
     passed_on: tuple[str, ...] = ()
