@@ -105,12 +105,12 @@ def _newest(body: JsonObject) -> str:
 def _prefix(target: Target, caller: Caller, body: JsonObject) -> str:
     """What calls that begin with the same text have in common: an agent's instructions, or else
     that they are one caller's."""
-    system = body.get("system") or body.get("instructions")
-    if system is None:
-        turns = body.get("messages")
-        first = turns[0] if isinstance(turns, list) and turns else None
-        if isinstance(first, dict) and first.get("role") in _INSTRUCTING:
-            system = first.get("content")
+    turns = body.get("messages")
+    first = turns[0] if isinstance(turns, list) and turns else None
+    if isinstance(first, dict) and first.get("role") in _INSTRUCTING:
+        system = first.get("content")
+    else:
+        system = body.get("system") or body.get("instructions")
     if not isinstance(system, str) or not system:
         return caller.name
     return f"{target.key} {hash(system)}"

@@ -28,7 +28,7 @@ from sutazai.gateway.queue.entries import (
 )
 from sutazai.gateway.queue.lanes import Backend
 from sutazai.gateway.queue.scheduler import Scheduler
-from sutazai.gateway.queue.waiting import Ticket
+from sutazai.gateway.queue.waiting import NO_BACKENDS, Ticket
 from sutazai.wire import Wake
 
 RETRY_MAX = 300
@@ -45,11 +45,17 @@ class WaitedTooLong(Unavailable):
         self.expired = expired
 
 
-class Slot(Ticket, kw_only=True, eq=False):
+class Slot(Ticket):
     """A caller's place on ``backend``. Whoever has one releases it."""
 
-    admission: Admission
-    released: bool = False
+    __slots__ = ("admission", "released")
+
+    def __init__(self, entry: Entry, admission: Admission) -> None:
+        self.entry = entry  # as the parent does; one call less for each request
+        self.without = NO_BACKENDS
+        self.backend = ""
+        self.admission = admission
+        self.released = False
 
     @property
     def id(self) -> str:
@@ -140,7 +146,7 @@ class Admission:
         Raises QueueFull, WaitedTooLong, or NoModel where no backend is available. A caller that is
         cancelled while it waits has left the queue.
         """
-        slot, now = Slot(entry, admission=self), self.clock()
+        slot, now = Slot(entry, self), self.clock()
         if not self.scheduler.start(now, slot):
             await self.until_decided(slot, self.scheduler.enqueue(now, slot))
         return slot

@@ -8,9 +8,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from heapq import heapify, heappop, heappush, heapreplace
-from typing import Any, NamedTuple
-
-import msgspec
+from typing import NamedTuple
 
 from sutazai.gateway.queue.entries import LEVELS, Entry
 from sutazai.gateway.queue.fairness import Account
@@ -18,8 +16,7 @@ from sutazai.gateway.queue.fairness import Account
 AGED_AFTER = 30.0
 """Seconds of waiting from which an entry counts as aged."""
 
-_NOBODY: frozenset[str] = frozenset()
-_NOT_YET: Any = None
+NO_BACKENDS: frozenset[str] = frozenset()
 
 
 class Want(NamedTuple):
@@ -33,7 +30,7 @@ class Want(NamedTuple):
     without: frozenset[str]
 
 
-class Ticket(msgspec.Struct, eq=False):
+class Ticket:
     """An entry from its submission to its end, whether it waits or runs.
 
     Always: its client's ``account`` at its ``level``; the time at which it ``arrived``; what must
@@ -42,22 +39,29 @@ class Ticket(msgspec.Struct, eq=False):
     entries, its first one having the least.
     While it runs: its ``backend`` (else empty), the ``index`` of its slot there, its ``model``,
     since when (``started``), how many seconds after it arrived (``waited``), and whether its
-    client has ``left``.
+    client has ``left``. What is not named for a state is not to be looked at in it.
     """
 
-    entry: Entry
-    account: Account = _NOT_YET
-    level: int = 0
-    arrived: float = 0.0
-    without: frozenset[str] = _NOBODY
-    line: Line = _NOT_YET
-    number: int = 0
-    backend: str = ""
-    index: int = 0
-    model: str = ""
-    started: float = 0.0
-    waited: float = 0.0
-    left: bool = False
+    __slots__ = (
+        "account", "arrived", "backend", "entry", "index", "left", "level", "line", "model",
+        "number", "started", "waited", "without",
+    )  # fmt: skip
+
+    account: Account
+    level: int
+    arrived: float
+    line: Line
+    number: int
+    index: int
+    model: str
+    started: float
+    waited: float
+    left: bool
+
+    def __init__(self, entry: Entry) -> None:
+        self.entry = entry
+        self.without = NO_BACKENDS
+        self.backend = ""
 
 
 class FairQueue:
