@@ -234,6 +234,6 @@ async def test_a_deadline_can_be_moved_in_both_directions() -> None:
     timer.set(None)
     await asyncio.sleep(0.03)
     timer.set(0.01)
-    timer.cancel()
+    timer.close()
     await asyncio.sleep(0.03)
     assert len(fired) == 2

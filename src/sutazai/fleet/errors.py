@@ -72,6 +72,20 @@ class SutazaiError(Exception):
         return result
 
 
+def drop_traces(error: BaseException) -> None:
+    """Drop the tracebacks of an error that has been told, and of what led to it.
+
+    They hold all that was in use where it was raised, often the error itself too: such a ring stays
+    in memory until the garbage collector looks at everything there is.
+    """
+    seen: list[BaseException] = []
+    each: BaseException | None = error
+    while each is not None and each not in seen:
+        seen.append(each)
+        each.__traceback__ = None
+        each = each.__cause__ or each.__context__
+
+
 class BadFleet(SutazaiError):
     http_status = 422
     exit_code = 2

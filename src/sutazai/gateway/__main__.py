@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import gc
 import logging
 import resource
 import signal
@@ -17,6 +16,7 @@ from sutazai.fleet.errors import SutazaiError
 from sutazai.fleet.places import Places
 from sutazai.gateway.app import Gateway, Listening
 from sutazai.gateway.doors.listeners import OwnSockets
+from sutazai.gateway.garbage import Collector
 
 
 def main() -> int:
@@ -62,17 +62,11 @@ async def _serve(places: Places, *, own_sockets: bool) -> None:
     gateway = Gateway(places, listening, opener=OwnSockets() if own_sockets else None)
     try:
         await gateway.start()
-        _spare_the_collector()
+        collecting = asyncio.create_task(Collector(gateway.is_quiet).run(), name="garbage")
         await stop.wait()
+        collecting.cancel()
     finally:
         await gateway.close()
-
-
-def _spare_the_collector() -> None:
-    """What is here now stays; calls make little garbage that holds on to itself."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 100)
 
 
 if __name__ == "__main__":

@@ -153,6 +153,10 @@ class Gateway:
         await self._kept.close()
         await self._client.close()
 
+    def is_quiet(self) -> bool:
+        """Whether nobody would notice a pause: no LLM call is under way."""
+        return self._llm.admission.idle
+
     async def _listen(self) -> None:
         self._places.runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
         await self._server.listen_unix(self._places.gateway_socket, API)

@@ -165,7 +165,7 @@ class ClientConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._lost = True
-        self._timer.cancel()
+        self._timer.close()
         self._rest.close()
         self.writer.lose()
         if self._upload is not None:

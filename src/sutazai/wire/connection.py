@@ -117,7 +117,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._lost = True
-        self._timer.cancel()
+        self._timer.close()
         self._outlet.lose()
         self._hub.closed(self)
         self._stop_work()
@@ -303,6 +303,9 @@ class Connection(asyncio.Protocol):
         except BaseException:  # no client is left with half an answer
             self._transport.abort()
             raise
+        finally:
+            self._deaf = True
+            self.task = None  # which may keep what ended it, and with it all that was here
 
     # what a request calls
 

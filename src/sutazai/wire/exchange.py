@@ -7,7 +7,7 @@ import logging
 from collections.abc import AsyncIterator
 from typing import cast
 
-from sutazai.fleet.errors import Failed, SutazaiError
+from sutazai.fleet.errors import Failed, SutazaiError, drop_traces
 from sutazai.wire.messages import Pairs, Request, Response, error_response
 from sutazai.wire.outbound import Outgoing, plan_response
 from sutazai.wire.pushing import Pushed, Sink
@@ -31,6 +31,7 @@ def answer_to_failure(request: Request, cause: Exception) -> Response:
     What is no SutazaiError is a bug, and logged.
     """
     if isinstance(cause, SutazaiError):
+        drop_traces(cause)
         return error_response(cause)
     log.exception("the handler of %s %s failed", request.method, request.raw_path)
     return error_response(_SERVER_FAILED)

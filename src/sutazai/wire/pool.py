@@ -89,7 +89,7 @@ class Pool:
     async def close(self) -> None:
         """Close every connection, and wait until they are closed; requests fail with PeerClosed."""
         self._closed = True
-        self._timer.cancel()
+        self._timer.close()
         while (waiter := self._next_waiter()) is not None:
             waiter.set_exception(PeerClosed("the client is closed"))
         for connection in list(self._connections):

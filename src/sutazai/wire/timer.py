@@ -6,6 +6,10 @@ import asyncio
 from collections.abc import Callable
 
 
+def _tell_nobody() -> None:
+    pass
+
+
 class LazyTimer:
     """Calls ``callback`` when the time last given to `set` has come.
 
@@ -38,8 +42,10 @@ class LazyTimer:
         if self._handle is None or deadline < self._armed_for:
             self._arm(deadline)
 
-    def cancel(self) -> None:
+    def close(self) -> None:
+        """Never fire again, and let go whom it would have called."""
         self.deadline = None
+        self._callback = _tell_nobody
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None

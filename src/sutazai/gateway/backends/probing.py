@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from sutazai.fleet.declared import Dialect
-from sutazai.fleet.errors import SutazaiError
+from sutazai.fleet.errors import SutazaiError, drop_traces
 from sutazai.gateway.backends.catalogue import only_embeds
 from sutazai.gateway.backends.faults import fault_of
 from sutazai.gateway.backends.state import BackendState
@@ -107,6 +107,7 @@ class Prober:
         try:
             await generate(self._client, state, model)
         except SutazaiError as error:
+            drop_traces(error)
             fault = error
         self._tasks.pop((state.route.name, model), None)
         told(fault)

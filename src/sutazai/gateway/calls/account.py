@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from sutazai.fleet.errors import BadInput, NoModel, QueueFull, Refused, SutazaiError
+from sutazai.fleet.errors import BadInput, NoModel, QueueFull, Refused, SutazaiError, drop_traces
 from sutazai.gateway.backends.catalogue import Target
 from sutazai.gateway.callers.budgets import Hold
 from sutazai.gateway.callers.keys import Caller
@@ -137,6 +137,7 @@ class Account(msgspec.Struct, eq=False):
     def fail(self, error: SutazaiError, usage: Usage = NO_USAGE) -> None:
         """The call is over, by ``error``."""
         self.end(_outcome_of(error), usage, status=error.http_status, error=error.code)
+        drop_traces(error)
 
     def _settle(self, outcome: Outcome, usage: Usage) -> None:
         """Tells its budget and its task what it took."""

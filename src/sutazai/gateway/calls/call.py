@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 
 import msgspec
 
@@ -74,7 +75,8 @@ class LlmCall(msgspec.Struct, eq=False):
         work = self._sharing.answer(account, ask, computation) or computation.run()
         if not stream or not codec.stream_type.startswith(SSE):
             return await work
-        waiting = Waiting(request, self._headers, computation.comment, plant.patience)
+        begins = partial(_headers, codec, account)
+        waiting = Waiting(request, begins, computation.comment, plant.patience)
         self._waiting = waiting
         try:
             return await work
@@ -95,10 +97,6 @@ class LlmCall(msgspec.Struct, eq=False):
             account.rates = rate_headers(plant.budgets, caller, account.at)
 
     # telling
-
-    def _headers(self) -> list[tuple[str, str]]:
-        """Of a stream whose answer is not known yet."""
-        return [("content-type", self._codec.stream_type), *self._account.headers()]
 
     def _refused(self, error: SutazaiError) -> Response:
         self._close(error)
@@ -126,6 +124,11 @@ class LlmCall(msgspec.Struct, eq=False):
         """The client is gone; what is computed for others too goes on."""
         if not self._account.lent:
             self._account.end(Outcome.CANCELLED)
+
+
+def _headers(codec: ClientCodec, account: Account) -> list[tuple[str, str]]:
+    """Of a stream whose answer is not known yet."""
+    return [("content-type", codec.stream_type), *account.headers()]
 
 
 def _letter(account: Account, error: SutazaiError) -> DeadLetter:

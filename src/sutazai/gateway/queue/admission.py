@@ -157,6 +157,11 @@ class Admission:
         self.scheduler.update_limits(_limits(queue))
 
     @property
+    def idle(self) -> bool:
+        """Whether no call runs, and none waits."""
+        return not (self.scheduler.running or self.scheduler.waiting)
+
+    @property
     def bound(self) -> int:
         """How many calls may wait."""
         return self.scheduler.bound

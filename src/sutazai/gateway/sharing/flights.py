@@ -21,7 +21,7 @@ from collections.abc import Callable, Hashable
 from types import TracebackType
 from typing import Generic, Protocol, Self, TypeVar
 
-from sutazai.fleet.errors import Failed, Unavailable
+from sutazai.fleet.errors import Failed, SutazaiError, Unavailable, drop_traces
 from sutazai.gateway.sharing.recording import Recorder
 from sutazai.gateway.sharing.tape import Reader, Room, Tape
 from sutazai.wire import Response
@@ -130,19 +130,22 @@ class Flight(Generic[C]):
     """One computation in its task, and those who wait for it. `Flights` makes them.
 
     Args:
+        key: what calls have in common that may board it.
         landed: told of the whole body when the answer came to its natural end.
         closed: told when nobody can board any more: it ended, or was given up.
     """
 
     def __init__(
         self,
+        key: Hashable,
         computation: C,
         rank: int,
         tape: Tape,
         *,
         landed: Callable[[C, bytes], None],
-        closed: Callable[[], None],
+        closed: Callable[[Flight[C]], None],
     ) -> None:
+        self.key = key
         self.computation = computation
         self.tape = tape
         self.response: Response | None = None
@@ -184,7 +187,7 @@ class Flight(Generic[C]):
         """Cancels the computation, once: a second time would disturb it while it tidies up."""
         if not (self.over or self._given_up):
             self._given_up = True
-            self._closed()
+            self._closed(self)
             self.task.cancel()
 
     def failure(self) -> Exception:
@@ -219,8 +222,10 @@ class Flight(Generic[C]):
     def _end(self, error: Exception | None) -> None:
         self.over = True
         if error is not None:
+            if isinstance(error, SutazaiError):
+                drop_traces(error)  # this flight's own among them; a bug's are for the log
             self.error, self._trace = error, error.__traceback__
-        self._closed()
+        self._closed(self)
         self._news.set()
 
 
@@ -282,13 +287,14 @@ class Flights(Generic[C]):
         await asyncio.gather(*(flight.task for flight in flights), return_exceptions=True)
 
     def _begin(self, key: Hashable, computation: C, rank: int) -> Flight[C]:
-        def closed() -> None:
-            if self._by_key.get(key) is flight:
-                del self._by_key[key]
-
         tape = Tape(self._space, self._each, AHEAD)
-        flight = Flight(computation, rank, tape, landed=self._landed, closed=closed)
+        flight = Flight(key, computation, rank, tape, landed=self._landed, closed=self._closed)
         self._by_key[key] = flight
         self._flights.add(flight)
         flight.task.add_done_callback(lambda task: self._flights.discard(flight))
         return flight
+
+    def _closed(self, flight: Flight[C]) -> None:
+        """Nobody can board it any more."""
+        if self._by_key.get(flight.key) is flight:
+            del self._by_key[flight.key]

@@ -24,7 +24,8 @@ class Recorder:
         self._ahead = ahead
         self._written = written
         self._moved = asyncio.Event()
-        self._held: Pushed | None = None
+        self._pushed: Pushed | None = None
+        self._held = False
 
     async def record(self, body: Body) -> None:
         """Until the body's end, and closes it. Raises what it raises."""
@@ -41,9 +42,9 @@ class Recorder:
     def moved(self) -> None:
         """A reader has read, or gone."""
         self._moved.set()
-        if self._held is not None and not self._is_ahead:
-            body, self._held = self._held, None
-            body.go_on()
+        if self._held and self._pushed is not None and not self._is_ahead:
+            self._held = False
+            self._pushed.go_on()
 
     @property
     def _is_ahead(self) -> bool:
@@ -57,14 +58,9 @@ class Recorder:
             self._write(piece)
 
     async def _be_pushed(self, body: Pushed) -> None:
-        def write(piece: bytes) -> None:
-            self._write(piece)
-            if self._held is None and self._is_ahead:
-                self._held = body
-                body.hold()
-
         loop = asyncio.get_running_loop()
-        sink = Sink(_Onto(write), loop, b"", chunked=False, length=None)
+        sink = Sink(_Onto(self._push), loop, b"", chunked=False, length=None)
+        self._pushed = body
         try:
             body.attach(sink)
             await sink.done
@@ -72,6 +68,13 @@ class Recorder:
                 raise sink.error
         finally:
             sink.lose()
+            self._pushed = None
+
+    def _push(self, piece: bytes) -> None:
+        self._write(piece)
+        if self._pushed is not None and not self._held and self._is_ahead:
+            self._held = True
+            self._pushed.hold()
 
     def _write(self, piece: bytes) -> None:
         self._tape.cut_slow()
