@@ -296,6 +296,8 @@ def test_tool_results_of_ollama_find_the_calls_they_answer() -> None:
         (Form.CHAT, {"messages": "hi"}, "messages must be a list"),
         (Form.CHAT, {"messages": ["hi"]}, r"messages\[0\] must be an object"),
         (Form.CHAT, {"messages": HI, "temperature": "hot"}, "temperature must be a number"),
+        (Form.CHAT, {"messages": HI, "max_tokens": float("inf")}, "max_tokens must be a finite"),
+        (Form.CHAT, {"messages": HI, "top_p": float("nan")}, "top_p must be a finite number"),
         (Form.CHAT, {"messages": HI, "n": 2}, "n must be 1"),
         (Form.CHAT, {"messages": HI, "response_format": {"type": "xml"}}, "is not known"),
         (

@@ -12,6 +12,7 @@ import openai
 import pytest
 
 from sutazai.fleet.routes import BackendRoute
+from tests.gateway.asking import ask, chat
 from tests.gateway.house import House
 from tests.gateway.llama import MODEL, needed
 
@@ -53,6 +54,20 @@ async def test_openai_chats(openai_client: openai.AsyncOpenAI, served: House) ->
     assert text == answer.choices[0].message.content
     stats = await served.stats()
     assert stats["done"] == 2 and stats["tokens_out"] == 6 and stats["tokens_in"] > 20
+
+
+async def test_queued_streams_follow_each_other_though_the_server_closes_behind_each(
+    served: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    """llama.cpp does not say so: the connection looks as if it could be used again."""
+    with caplog.at_level("INFO"):
+        calls = [
+            ask(served, chat(f"Count to {each}.", model=MODEL, max_tokens=3, stream=True))
+            for each in range(8)
+        ]
+        replies = await asyncio.gather(*calls)
+    assert [reply.status for reply in replies] == [200] * 8
+    assert "is not available" not in caplog.text
 
 
 async def test_ollama_chats(ollama_client: ollama.AsyncClient) -> None:

@@ -29,7 +29,8 @@ request came. Later the server may have begun with the work, which must not be d
 
 REPEATABLE = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})
 """Methods that may reach a server twice. Others are sent again by TCP only, where servers of others
-close connections as they like; ours, behind Unix sockets, close none but those they die with."""
+close connections as they like; ours, behind Unix sockets, close none but those they die with. Who
+asks a server of others behind a Unix socket says so with ``repeatable``."""
 
 _DEFAULT_TIMEOUT = Timeout()
 
@@ -41,7 +42,7 @@ class Sent(Pending):
     `drop` or `abandon`.
     """
 
-    __slots__ = ("_data", "_head", "_method", "_pool", "_started", "_timeout")
+    __slots__ = ("_data", "_head", "_method", "_pool", "_repeatable", "_started", "_timeout")
 
     def __init__(
         self,
@@ -51,6 +52,7 @@ class Sent(Pending):
         head: bytes,
         data: bytes,
         timeout: Timeout,
+        repeatable: bool,
     ) -> None:
         Pending.__init__(self, connection, pool.loop)
         self._pool = pool
@@ -58,6 +60,7 @@ class Sent(Pending):
         self._head = head
         self._data = data
         self._timeout = timeout
+        self._repeatable = repeatable
         self._started = pool.time()
         connection.ask(self, method, head, data, timeout)
 
@@ -85,8 +88,8 @@ class Sent(Pending):
         last, pool = self.connection, self._pool
         soon = pool.time() - self._started < STALE_WINDOW
         stale = isinstance(error, PeerClosed) and not last.fresh and last.untouched
-        repeatable = self._method in REPEATABLE or pool.address.scheme != "unix"
-        if not (stale and soon and repeatable):
+        elsewhere = self._repeatable or pool.address.scheme != "unix"
+        if not (stale and soon and (elsewhere or self._method in REPEATABLE)):
             raise error
         self.connection = await pool.acquire(self._timeout.connect, fresh=True)
         self.error = None
@@ -131,6 +134,7 @@ class Client:
         headers: Pairs = (),
         body: bytes | AsyncIterator[bytes] = b"",
         timeout: Timeout = _DEFAULT_TIMEOUT,
+        repeatable: bool = False,
     ) -> ClientResponse:
         """Send a request, and wait for the head of its response.
 
@@ -143,7 +147,15 @@ class Client:
         """
         if not isinstance(body, bytes):
             return await self._upload(method, address, target, headers, body, timeout)
-        sent = await self.send(method, address, target, headers=headers, body=body, timeout=timeout)
+        sent = await self.send(
+            method,
+            address,
+            target,
+            headers=headers,
+            body=body,
+            timeout=timeout,
+            repeatable=repeatable,
+        )
         try:
             return await sent.response()
         except BaseException:  # the request is given up, also where it is cancelled
@@ -159,17 +171,19 @@ class Client:
         headers: Pairs = (),
         body: bytes = b"",
         timeout: Timeout = _DEFAULT_TIMEOUT,
+        repeatable: bool = False,
     ) -> Sent:
         """Send a request, and do not wait for its response: see `Sent`.
 
         For who may lose interest before the answer begins and then has to know when the server has
-        stopped. Raises BadInput for what cannot be sent, ConnectFailed, PeerClosed.
+        stopped. ``repeatable`` says that it may reach the server twice, whatever its method and
+        address. Raises BadInput for what cannot be sent, ConnectFailed, PeerClosed.
         """
         pool = self._pools.get(address.text) or self._new_pool(address)
         head = request_head(method, pool.route, target, headers, body)
         connection = pool.take_idle() or await pool.acquire(timeout.connect)
         # A class that is called with keywords takes twice as long.
-        return Sent(pool, connection, method, head, body, timeout)
+        return Sent(pool, connection, method, head, body, timeout, repeatable)
 
     async def call(
         self,

@@ -92,6 +92,7 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
                 headers=self._headers(way),
                 body=body,
                 timeout=way.streamed if streams else way.whole,
+                repeatable=True,  # llama.cpp closes a connection after each stream, and says not so
             )
             work.asked = response = await sent.response()
             if response.status < 400:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from math import isfinite
 from typing import Any, TypeVar
 
 from sutazai.fleet.errors import BadInput
@@ -92,6 +93,8 @@ def _sampled(field: str, name: str, value: Any) -> Any:
         return read_texts(value, name)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise BadInput(f"{name} must be a number")
+    if isinstance(value, float) and not isfinite(value):  # JSON of some has Infinity, and 1e999
+        raise BadInput(f"{name} must be a finite number")
     return int(value) if field in _INTEGERS else value
 
 

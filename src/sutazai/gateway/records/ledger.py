@@ -10,7 +10,7 @@ import asyncio
 
 from sutazai.gateway.records.call import CallRecord, Observer
 
-SOON = 0.1
+SOON = 0.25
 """Seconds after which a call that ended is told at the latest."""
 
 MANY = 256
@@ -41,6 +41,6 @@ class Ledger:
             self._timer.cancel()
             self._timer = None
         waiting, self._waiting = self._waiting, []
-        for record in waiting:
-            for observer in self.observers:
+        for observer in self.observers:
+            for record in waiting:
                 observer.observe(record)
