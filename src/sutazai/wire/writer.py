@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
+from sutazai.fleet.errors import PeerClosed
+
 LAST_CHUNK = b"0\r\n\r\n"
 
 COALESCED_MAX = 16 * 1024
@@ -12,7 +14,7 @@ COALESCED_MAX = 16 * 1024
 
 
 class Stalled(Exception):
-    """The other side takes nothing, or is gone."""
+    """The other side takes nothing."""
 
 
 class WrongLength(Exception):
@@ -86,7 +88,8 @@ async def send_pieces(
 ) -> None:
     """Send an iterated body in its frame, no faster than the peer takes it.
 
-    Raises Stalled, WrongLength where it does not come to ``length`` bytes, and what it raises.
+    Raises Stalled, PeerClosed, WrongLength where it does not come to ``length`` bytes, and what it
+    raises.
     """
     sent = 0
     async for piece in body:
@@ -101,8 +104,9 @@ async def send_pieces(
             break
         if writer.paused:
             await writer.drain(stall)
-        if writer.lost:
-            raise Stalled("the other side is gone")
+        # Some loops tell of a loss only in their next round, which an eager body never lets come.
+        if writer.lost or writer.transport.is_closing():
+            raise PeerClosed("the other side is gone")
     if length is not None and sent != length:
         raise WrongLength(f"a body has {sent} bytes, and {length} were declared")
     if chunked:
