@@ -29,8 +29,8 @@ request came. Later the server may have begun with the work, which must not be d
 
 REPEATABLE = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})
 """Methods that may reach a server twice. Others are sent again by TCP only, where servers of others
-close connections as they like; ours, behind Unix sockets, close none but those they die with. Who
-asks a server of others behind a Unix socket says so with ``repeatable``."""
+close connections as they like; ours, behind Unix sockets, close none but those they die with. For a
+server of others behind a Unix socket there is ``repeatable``."""
 
 _DEFAULT_TIMEOUT = Timeout()
 
@@ -88,8 +88,8 @@ class Sent(Pending):
         last, pool = self.connection, self._pool
         soon = pool.time() - self._started < STALE_WINDOW
         stale = isinstance(error, PeerClosed) and not last.fresh and last.untouched
-        elsewhere = self._repeatable or pool.address.scheme != "unix"
-        if not (stale and soon and (elsewhere or self._method in REPEATABLE)):
+        repeatable = self._repeatable or self._method in REPEATABLE or pool.address.scheme != "unix"
+        if not (stale and soon and repeatable):
             raise error
         self.connection = await pool.acquire(self._timeout.connect, fresh=True)
         self.error = None
@@ -140,7 +140,7 @@ class Client:
 
         An iterated ``body`` is sent while the response is awaited, and is closed in any case. A
         kept connection that turns out to be closed is replaced once, where ``body`` is bytes and
-        the request may be repeated (see `REPEATABLE`).
+        the request may be repeated: see `REPEATABLE`, or ``repeatable`` says so.
 
         Raises BadInput for what cannot be sent, ConnectFailed, PeerClosed, BadPeer,
         DeadlineExceeded, and what the iterator raises.

@@ -46,7 +46,7 @@ async def _ask(client: Client, state: BackendState, model: str) -> None:
         headers=[_JSON, *state.headers],
         body=write_json(body),
         timeout=_timeout(state, model),
-        repeatable=True,
+        repeatable=True,  # as calls are
     )
     async with response:
         data = await response.read()
