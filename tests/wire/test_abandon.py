@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from sutazai.wire import Address, Client, Request, Response, ServerLimits
+from sutazai.wire import Address, Client, Request, Response, Sent, ServerLimits
 from sutazai.wire.limits import HIGH_WATER
 from tests.wire.conftest import Serve
 from tests.wire.handlers import Endless, Stuck, count, echo
@@ -40,6 +40,14 @@ class Patient:
         return await asyncio.start_server(serve, "127.0.0.1", 0)
 
 
+async def given_up(sent: Sent, heard: asyncio.Event) -> None:
+    """Waits for its answer, and is cancelled once the server has ``heard`` of it."""
+    waiting = asyncio.create_task(sent.response())
+    await heard.wait()
+    waiting.cancel()
+    await asyncio.wait([waiting])
+
+
 @UNIX
 async def test_a_streaming_server_stops_and_is_waited_for(
     serve: Serve, client: Client, unix: bool
@@ -60,9 +68,10 @@ async def test_a_server_that_has_not_answered_yet_stops_and_is_waited_for(
 ) -> None:
     handler = Stuck()
     running = await serve(handler, SOON)
-    sent = await client.send("GET", running.unix if unix else running.tcp, "/")
+    sent = client.send("GET", running.unix if unix else running.tcp, "/")
     async with asyncio.timeout(DEADLINE):
-        await handler.started.wait()
+        await given_up(sent, handler.started)
+        assert not handler.cancelled.is_set()
         await sent.abandon(GRACE)
         await handler.cancelled.wait()
 
@@ -101,6 +110,7 @@ async def test_an_answer_that_comes_to_its_end_all_the_same_is_as_good(
 ) -> None:
     async def deaf(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
+        heard.set()
         if begun:
             writer.write(CHUNKED + b"4\r\nhalf\r\n")
         await reader.read()
@@ -112,12 +122,16 @@ async def test_an_answer_that_comes_to_its_end_all_the_same_is_as_good(
         writer.close()
         closed.set()
 
-    gone, closed = asyncio.Event(), asyncio.Event()
+    heard, gone, closed = asyncio.Event(), asyncio.Event(), asyncio.Event()
     server = await asyncio.start_server(deaf, "127.0.0.1", 0)
     address = address_of(server.sockets[0].getsockname()[1])
-    sent = await client.send("GET", address, "/")
+    sent = client.send("GET", address, "/")
     async with asyncio.timeout(DEADLINE):
-        await (await sent.response() if begun else sent).abandon(GRACE)
+        if begun:
+            await (await sent.response()).abandon(GRACE)
+        else:
+            await given_up(sent, heard)
+            await sent.abandon(GRACE)
         gone.set()
         await closed.wait()
         await asyncio.sleep(0)  # the closing itself
@@ -126,7 +140,7 @@ async def test_an_answer_that_comes_to_its_end_all_the_same_is_as_good(
 
 async def test_an_answer_that_is_whole_already_costs_nothing(serve: Serve, client: Client) -> None:
     running = await serve(count)
-    sent = await client.send("GET", running.tcp, "/")
+    sent = client.send("GET", running.tcp, "/")
     response = await sent.response()
     assert await response.read()
     await response.abandon(GRACE)
@@ -159,27 +173,11 @@ async def test_who_is_cancelled_in_it_drops_the_connection(serve: Serve, client:
         await handler.closed.wait()
 
 
-async def test_who_is_cancelled_as_it_waits_for_the_answer_still_has_the_request(
-    serve: Serve, client: Client
-) -> None:
-    handler = Stuck()
-    running = await serve(handler, SOON)
-    sent = await client.send("GET", running.tcp, "/")
-    waiting = asyncio.create_task(sent.response())
-    async with asyncio.timeout(DEADLINE):
-        await handler.started.wait()
-        waiting.cancel()
-        await asyncio.wait([waiting])
-        assert not handler.cancelled.is_set()
-        await sent.abandon(GRACE)
-        await handler.cancelled.wait()
-
-
 async def test_a_request_that_was_sent_can_be_dropped_too(serve: Serve, client: Client) -> None:
     handler = Stuck()
-    sent = await client.send("GET", (await serve(handler)).tcp, "/")
+    sent = client.send("GET", (await serve(handler)).tcp, "/")
     async with asyncio.timeout(DEADLINE):
-        await handler.started.wait()
+        await given_up(sent, handler.started)
         sent.drop()
         sent.drop()
         await handler.cancelled.wait()
@@ -217,3 +215,29 @@ async def test_an_upload_is_not_waited_for(serve: Serve, client: Client) -> None
 
 def address_of(port: int) -> Address:
     return Address.parse(f"http://127.0.0.1:{port}")
+
+
+async def test_a_request_that_nobody_waits_for_opens_no_connection(
+    serve: Serve, client: Client
+) -> None:
+    handler = Stuck()
+    address = (await serve(handler)).tcp
+    sent = client.send("GET", address, "/")
+    await sent.abandon(GRACE)  # there was none
+    sent.drop()
+    assert not handler.started.is_set()
+
+
+async def test_on_a_free_connection_it_is_sent_at_once(serve: Serve, client: Client) -> None:
+    stuck = Stuck()
+
+    async def second(request: Request) -> Response:
+        return await (stuck(request) if request.target == "/stuck" else echo(request))
+
+    address = (await serve(second, SOON)).tcp
+    await (await client.request("GET", address, "/")).read()
+    sent = client.send("GET", address, "/stuck")
+    async with asyncio.timeout(DEADLINE):
+        await stuck.started.wait()
+        await sent.abandon(GRACE)
+        await stuck.cancelled.wait()

@@ -12,7 +12,7 @@ from sutazai.wire.inbound import EMPTY
 
 
 def request(method: str, target: str) -> Request:
-    return Request(method, target, headers=Headers(), body=EMPTY, limit=0)
+    return Request(method, target, Headers(), EMPTY, 0)
 
 
 def named(name: str):  # type: ignore[no-untyped-def]

@@ -119,6 +119,7 @@ async def test_what_is_abandoned_over_tls_is_dropped_at_once(
     server: TlsServer, authority: Authority
 ) -> None:
     async with Client(tls=TlsOptions(authority.ca)) as client:
-        sent = await client.send("GET", address_of(server), "/")
+        await got(client, address_of(server))
+        sent = client.send("GET", address_of(server), "/")
         async with asyncio.timeout(DEADLINE):
             await sent.abandon(60)

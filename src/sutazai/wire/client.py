@@ -9,12 +9,15 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, Self
 
+import msgspec
+
 from sutazai.fleet.errors import BadPeer, PeerClosed, SutazaiError, Unavailable
 from sutazai.fleet.errors import from_dict as error_from_dict
 from sutazai.wire.address import Address
 from sutazai.wire.client_connection import ClientConnection, Pending, upload
-from sutazai.wire.client_response import ClientResponse
+from sutazai.wire.client_response import ClientResponse, response_of
 from sutazai.wire.dialing import Dialer, TlsOptions
+from sutazai.wire.inbound import EMPTY
 from sutazai.wire.limits import ClientLimits, Timeout
 from sutazai.wire.messages import Pairs, encode_json
 from sutazai.wire.outbound import plan_upload, request_head
@@ -35,34 +38,29 @@ server of others behind a Unix socket there is ``repeatable``."""
 _DEFAULT_TIMEOUT = Timeout()
 
 
-class Sent(Pending):
-    """A request that is sent, and whose answer has not begun.
+class Sent(msgspec.Struct, eq=False):
+    """A request that is sent, or will be on a new connection, and whose answer has not begun.
 
     Whoever has one ends it: by waiting for its `response`, which then takes its place, or else by
     `drop` or `abandon`.
     """
 
-    __slots__ = ("_data", "_head", "_method", "_pool", "_repeatable", "_started", "_timeout")
+    _pool: Pool
+    _method: str
+    _head: bytes
+    _data: bytes
+    _timeout: Timeout
+    _repeatable: bool
+    _pending: Pending | None = None  # once it is sent
+    _started: float = 0.0
 
-    def __init__(
-        self,
-        pool: Pool,
-        connection: ClientConnection,
-        method: str,
-        head: bytes,
-        data: bytes,
-        timeout: Timeout,
-        repeatable: bool,
-    ) -> None:
-        Pending.__init__(self, connection, pool.loop)
-        self._pool = pool
-        self._method = method
-        self._head = head
-        self._data = data
-        self._timeout = timeout
-        self._repeatable = repeatable
+    def send(self, connection: ClientConnection) -> Pending:
+        """Send it on ``connection``."""
+        pool = self._pool
         self._started = pool.time()
-        connection.ask(self, method, head, data, timeout)
+        self._pending = pending = Pending(pool.loop, connection=connection, body=EMPTY)
+        connection.ask(pending, self._method, self._head, self._data, self._timeout)
+        return pending
 
     async def response(self) -> ClientResponse:
         """Wait for the head of the answer. Who is cancelled meanwhile still has the request.
@@ -70,31 +68,39 @@ class Sent(Pending):
         A kept connection that turns out to be closed is replaced once. Raises PeerClosed, BadPeer,
         DeadlineExceeded, ConnectFailed.
         """
-        await self
-        if self.error is not None:
-            await self._again(self.error)
-        return ClientResponse(self, self._pool.limits.body)
+        pending = self._pending
+        if pending is None:
+            pending = self.send(await self._pool.acquire(self._timeout.connect))
+        await pending
+        if pending.error is not None:
+            pending = await self._again(pending, pending.error)
+        return response_of(pending, self._pool.limits.body)
+
+    def drop(self) -> None:
+        """Nobody wants the answer: see `ClientResponse.drop`."""
+        if self._pending is not None:
+            self._pending.drop()
 
     async def abandon(self, grace: float) -> None:
         """Nobody wants the answer; wait until the server has stopped working for it.
 
         As `ClientResponse.abandon`.
         """
-        if self.unanswered:
-            await self.connection.abandon(grace)
+        pending = self._pending
+        if pending is not None and pending.unanswered:
+            await pending.connection.abandon(grace)
 
-    async def _again(self, error: Exception) -> None:
+    async def _again(self, pending: Pending, error: Exception) -> Pending:
         """Ask once more, where the server cannot have seen the request; else raise ``error``."""
-        last, pool = self.connection, self._pool
+        last, pool = pending.connection, self._pool
         soon = pool.time() - self._started < STALE_WINDOW
         stale = isinstance(error, PeerClosed) and not last.fresh and last.untouched
         repeatable = self._repeatable or self._method in REPEATABLE or pool.address.scheme != "unix"
         if not (stale and soon and repeatable):
             raise error
-        self.connection = await pool.acquire(self._timeout.connect, fresh=True)
-        self.error = None
-        self.connection.ask(self, self._method, self._head, self._data, self._timeout)
-        await self.outcome()
+        pending = self.send(await pool.acquire(self._timeout.connect, fresh=True))
+        await pending.outcome()
+        return pending
 
 
 class Client:
@@ -147,7 +153,7 @@ class Client:
         """
         if not isinstance(body, bytes):
             return await self._upload(method, address, target, headers, body, timeout)
-        sent = await self.send(
+        sent = self.send(
             method,
             address,
             target,
@@ -162,7 +168,7 @@ class Client:
             sent.drop()
             raise
 
-    async def send(
+    def send(
         self,
         method: str,
         address: Address,
@@ -175,15 +181,19 @@ class Client:
     ) -> Sent:
         """Send a request, and do not wait for its response: see `Sent`.
 
-        For who may lose interest before the answer begins and then has to know when the server has
-        stopped. ``repeatable`` says that it may reach the server twice, whatever its method and
-        address. Raises BadInput for what cannot be sent, ConnectFailed, PeerClosed.
+        Where no connection is free, it is sent by whoever waits for the response. For who may lose
+        interest before the answer begins and then has to know when the server has stopped.
+        ``repeatable`` says that it may reach the server twice, whatever its method and address.
+        Raises BadInput for what cannot be sent.
         """
         pool = self._pools.get(address.text) or self._new_pool(address)
         head = request_head(method, pool.route, target, headers, body)
-        connection = pool.take_idle() or await pool.acquire(timeout.connect)
         # A class that is called with keywords takes twice as long.
-        return Sent(pool, connection, method, head, body, timeout, repeatable)
+        sent = Sent(pool, method, head, body, timeout, repeatable)
+        connection = pool.take_idle()
+        if connection is not None:
+            sent.send(connection)
+        return sent
 
     async def call(
         self,
@@ -292,7 +302,7 @@ class Client:
         except BaseException:  # the body is closed, whatever came
             await close_body(body)
             raise
-        pending = Pending(connection, pool.loop)
+        pending = Pending(pool.loop, connection=connection, body=EMPTY)
         connection.ask(pending, method, out.head, b"", timeout)
         task = asyncio.get_running_loop().create_task(
             upload(connection, out, body, timeout.headers), name="wire-upload"
@@ -310,7 +320,7 @@ class Client:
             await asyncio.wait([task])
             await close_body(body)
             raise
-        return ClientResponse(pending, self._limits.body)
+        return response_of(pending, self._limits.body)
 
 
 def _described(status: int, data: bytes) -> SutazaiError:

@@ -10,7 +10,7 @@ from sutazai.fleet.errors import BadInput, BadPeer, DeadlineExceeded, PeerClosed
 from sutazai.wire.framing import BadFrame, ChunkedFrame, CloseFrame, Frame, LengthFrame
 from sutazai.wire.headers import Headers
 from sutazai.wire.heads import BadHead, HeadReader, ResponseHead, parse_response
-from sutazai.wire.inbound import EMPTY, Body, Inbound, Whole
+from sutazai.wire.inbound import Body, Inbound, Whole
 from sutazai.wire.limits import Timeout
 from sutazai.wire.outbound import Outgoing
 from sutazai.wire.resting import Rest, Rests
@@ -42,7 +42,7 @@ class Home(Protocol):
         """It is closed."""
 
 
-class Pending(Wake):
+class Pending(Wake, kw_only=True, eq=False):
     """A response that has not begun: rung once it has, or there is an ``error``.
 
     A connection may serve another request by then; this one's outcome is kept here.
@@ -51,18 +51,11 @@ class Pending(Wake):
         status: 0 until the response's head is there.
     """
 
-    __slots__ = ("body", "connection", "error", "headers", "status")
-
-    def __init__(self, connection: ClientConnection, loop: asyncio.AbstractEventLoop) -> None:
-        # As the parent's; one call less for each request.
-        self._loop = loop
-        self._rung = False
-        self._future = None
-        self.connection = connection
-        self.status = 0
-        self.headers = _NO_HEADERS
-        self.body: Body = EMPTY
-        self.error: Exception | None = None
+    connection: ClientConnection
+    status: int = 0
+    headers: Headers = _NO_HEADERS
+    body: Body
+    error: Exception | None = None
 
     async def outcome(self) -> None:
         """Wait for the answer. Raises ``error``."""

@@ -6,12 +6,15 @@ import json
 from types import TracebackType
 from typing import Any, Self
 
+import msgspec
+
 from sutazai.fleet.errors import BadPeer, PeerClosed
-from sutazai.wire.client_connection import Pending
-from sutazai.wire.inbound import Receiver
+from sutazai.wire.client_connection import ClientConnection, Pending
+from sutazai.wire.headers import Headers
+from sutazai.wire.inbound import Body, Receiver, Whole
 
 
-class ClientResponse:
+class ClientResponse(msgspec.Struct, frozen=True, eq=False):
     """An answer whose body is still on its way. Close it, or use it as ``async with``.
 
     Its body is had in one of four ways: `read`, `json`, `stream`, `deliver`.
@@ -21,15 +24,11 @@ class ClientResponse:
         headers: as sent.
     """
 
-    __slots__ = ("_body", "_connection", "_limit", "headers", "status")
-
-    def __init__(self, pending: Pending, limit: int) -> None:
-        """``pending`` was rung, and not for an error."""
-        self.status = pending.status
-        self.headers = pending.headers
-        self._body = pending.body
-        self._connection = pending.connection
-        self._limit = limit
+    status: int
+    headers: Headers
+    _body: Body
+    _connection: ClientConnection
+    _limit: int
 
     def stream(self) -> BodyStream:
         """The body in pieces as they come; the server waits while nobody reads.
@@ -39,13 +38,21 @@ class ClientResponse:
         """
         return BodyStream(self)
 
+    def at_hand(self) -> bytes | None:
+        """The whole body, once, where it came with the head; else None, and `read` has it."""
+        body = self._body
+        if isinstance(body, Whole) and len(body.data) <= self._limit:
+            return body.take()
+        return None
+
     async def read(self) -> bytes:
         """The whole body, once. Raises as `stream` does, and BadPeer above the limit."""
-        limit, body = self._limit, self._body
-        data = body.take() if body.ended else await body.collect(limit)
-        if data is None or len(data) > limit:
+        data = self.at_hand()
+        if data is None:
+            data = await self._body.collect(self._limit)
+        if data is None:
             self.drop()
-            raise BadPeer(f"the server's answer is longer than {limit} bytes")
+            raise BadPeer(f"the server's answer is longer than {self._limit} bytes")
         return data
 
     async def json(self) -> Any:
@@ -112,6 +119,11 @@ class ClientResponse:
         trace: TracebackType | None,
     ) -> None:
         await self.close()
+
+
+def response_of(pending: Pending, limit: int) -> ClientResponse:
+    """The response that ``pending`` was rung for, and not for an error."""
+    return ClientResponse(pending.status, pending.headers, pending.body, pending.connection, limit)
 
 
 class BodyStream:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Final, Protocol
+from typing import ClassVar, Final, Protocol
+
+import msgspec
 
 from sutazai.wire.limits import HIGH_WATER
 from sutazai.wire.wake import Wake
@@ -259,16 +261,15 @@ class Inbound:
         await self._wake
 
 
-class Whole:
+class Whole(msgspec.Struct, eq=False, gc=False):
     """A body that was here from the start: for its reader an `Inbound` that has ended."""
 
-    __slots__ = ("_data",)
+    data: bytes
 
-    ended = wanted = True
-    expecting = awaited = False
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
+    ended: ClassVar = True
+    wanted: ClassVar = True
+    expecting: ClassVar = False
+    awaited: ClassVar = False
 
     def fail(self, error: Exception) -> None:
         """Does nothing: all of it came."""
@@ -280,7 +281,7 @@ class Whole:
         return self.take()
 
     async def collect(self, limit: int) -> bytes | None:
-        return self.take() if len(self._data) <= limit else None
+        return self.take() if len(self.data) <= limit else None
 
     def deliver(self, receiver: Receiver) -> None:
         try:
@@ -295,10 +296,10 @@ class Whole:
         """Does nothing."""
 
     def discard(self) -> None:
-        self._data = b""
+        self.data = b""
 
     def take(self) -> bytes:
-        data, self._data = self._data, b""
+        data, self.data = self.data, b""
         return data
 
 

@@ -7,9 +7,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import Any, Protocol, Self
 from urllib.parse import parse_qsl, unquote
 
+import msgspec
+
 from sutazai.fleet.errors import BadInput, SutazaiError
 from sutazai.wire.headers import Headers
-from sutazai.wire.inbound import Body, Whole
+from sutazai.wire.inbound import Body, Inbound, Whole
 from sutazai.wire.pushing import Pushed
 
 Pairs = Iterable[tuple[str, str]]
@@ -35,7 +37,7 @@ class Carrier(Protocol):
     def remember(self, handler: Handler) -> None: ...
 
 
-class Request:
+class Request(msgspec.Struct, eq=False):
     """What a client asks.
 
     Attributes:
@@ -47,34 +49,17 @@ class Request:
         params: what a `Router` found in the path.
     """
 
-    __slots__ = (
-        "_body", "_carrier", "_length", "_limit", "_query", "headers", "listener", "method",
-        "params", "peer", "target",
-    )  # fmt: skip
-
-    def __init__(
-        self,
-        method: str,
-        target: str,
-        headers: Headers,
-        body: Body,
-        limit: int,
-        length: int | None = None,
-        listener: str = "",
-        peer: str = "",
-        carrier: Carrier | None = None,
-    ) -> None:
-        self.method = method
-        self.target = target
-        self.headers = headers
-        self.listener = listener
-        self.peer = peer
-        self.params: dict[str, str] = {}
-        self._body = body
-        self._limit = limit
-        self._length = length
-        self._query: dict[str, str] | None = None
-        self._carrier = carrier
+    method: str
+    target: str
+    headers: Headers
+    _body: Body
+    _limit: int
+    _length: int | None = None
+    listener: str = ""
+    peer: str = ""
+    _carrier: Carrier | None = None
+    params: dict[str, str] = {}
+    _query: dict[str, str] | None = None
 
     def begin(self, headers: Pairs, body: Pushed) -> None:
         """Begin the response, with status 200, while its handler does not know the answer yet.
@@ -125,23 +110,31 @@ class Request:
 
         Raises PeerClosed, RequestTimeout, or BadInput where its framing is broken.
         """
-        if not self._body.ended:
-            self._body.wanted = True
+        body = self._body
+        if isinstance(body, Inbound):
+            body.wanted = True
         return self._pieces()
 
     async def _pieces(self) -> AsyncIterator[bytes]:
         while piece := await self._body.next_piece():
             yield piece
 
+    def at_hand(self) -> bytes | None:
+        """The whole body, once, where it came with the head, as nearly always; else None, and
+        `read` has it, or tells what is wrong."""
+        body = self._body
+        if isinstance(body, Whole) and len(body.data) <= self._limit:
+            return body.take()
+        return None
+
     async def read(self) -> bytes:
         """The whole body, once. Raises as `stream` does, and BodyTooLarge above the limit."""
-        limit, body = self._limit, self._body
-        if self._length is None or self._length <= limit:
-            # Nearly always it came with the head.
-            data = body.take() if body.ended else await body.collect(limit)
-            if data is not None and len(data) <= limit:
-                return data
-        raise BodyTooLarge(f"the body is longer than {self._limit} bytes", limit=self._limit)
+        data = self.at_hand()
+        if data is None and (self._length or 0) <= self._limit:
+            data = await self._body.collect(self._limit)
+        if data is None:
+            raise BodyTooLarge(f"the body is longer than {self._limit} bytes", limit=self._limit)
+        return data
 
     async def json(self) -> Any:
         """The body as JSON. Raises as `read` does, and BadInput where it is not JSON."""
@@ -159,7 +152,7 @@ def _parse_query(text: str) -> dict[str, str]:
         raise BadInput(f"the query cannot be used: {cause}") from cause
 
 
-class Response:
+class Response(msgspec.Struct, eq=False):
     """What a handler answers.
 
     ``body`` is bytes; or an async iterator of them that is sent as it yields, and closed when the
@@ -168,17 +161,9 @@ class Response:
     Transfer-Encoding in ``headers`` is an error.
     """
 
-    __slots__ = ("body", "headers", "status")
-
-    def __init__(
-        self,
-        status: int = 200,
-        headers: Pairs = (),
-        body: bytes | AsyncIterator[bytes] | Pushed = b"",
-    ) -> None:
-        self.status = status
-        self.headers = headers
-        self.body = body
+    status: int = 200
+    headers: Pairs = ()
+    body: bytes | AsyncIterator[bytes] | Pushed = b""
 
 
 Handler = Callable[[Request], Awaitable[Response]]

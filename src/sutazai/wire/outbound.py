@@ -7,6 +7,8 @@ import time
 from functools import lru_cache
 from http import HTTPStatus
 
+import msgspec
+
 from sutazai.fleet.errors import BadInput
 from sutazai.wire.dialing import Route
 from sutazai.wire.messages import Pairs, Response
@@ -27,23 +29,18 @@ _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
-class Outgoing:
+class Outgoing(msgspec.Struct, eq=False, gc=False):
     """How a message goes out.
 
     Its frame is chunks, or ``length`` bytes, or where that is None the end of the connection.
     ``bare`` says that it has no body, ``keep_alive`` that another message may come after it.
     """
 
-    __slots__ = ("bare", "chunked", "head", "keep_alive", "length")
-
-    def __init__(
-        self, head: bytes, bare: bool, chunked: bool, length: int | None, keep_alive: bool
-    ) -> None:
-        self.head = head
-        self.bare = bare
-        self.chunked = chunked
-        self.length = length
-        self.keep_alive = keep_alive
+    head: bytes
+    bare: bool
+    chunked: bool
+    length: int | None
+    keep_alive: bool
 
 
 def plan_response(response: Response, method: str, *, old: bool, keep_alive: bool) -> Outgoing:

@@ -6,8 +6,10 @@ import asyncio
 from collections.abc import Generator
 from typing import Any, Final, cast
 
+import msgspec
 
-class Wake:
+
+class Wake(msgspec.Struct, eq=False):
     """A bell that one task waits for: ``await wake`` returns once `set` was called.
 
     What `asyncio.Future` is to a value, with one difference: `set` runs the waiting task then and
@@ -20,12 +22,9 @@ class Wake:
     for it.
     """
 
-    __slots__ = ("_future", "_loop", "_rung")
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self._rung = False  # and nobody has heard it
-        self._future: asyncio.Future[None] | None = None  # what the last who waited waits for
+    _loop: asyncio.AbstractEventLoop
+    _rung: bool = False  # and nobody has heard it
+    _future: asyncio.Future[None] | None = None  # what the last who waited waits for
 
     def set(self) -> None:
         """Let the task go on that waits, or the next one that will."""

@@ -85,7 +85,7 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
         body, streams = self._body(work)
         work.gathered = streams and not ask.stream
         for again in (True, False):
-            work.asked = sent = await plant.client.send(
+            work.asked = sent = plant.client.send(
                 "POST",
                 way.address,
                 way.targets[work.form],
@@ -147,7 +147,7 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
         if work.gathered:
             data, usage = await self._gathered(work, response)
         else:
-            data, usage = self._read(work, await response.read())
+            data, usage = self._read(work, response.at_hand() or await response.read())
         account = self._account
         if (prompt := self._plan.prompt) is not None:
             self._compare(prompt, work.way, usage)

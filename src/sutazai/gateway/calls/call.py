@@ -57,7 +57,7 @@ class LlmCall(msgspec.Struct, eq=False):
 
     async def _answer(self, caller: Caller, request: Request) -> Response:
         account, plant, codec = self._account, self._plant, self._codec
-        raw, headers = await request.read(), request.headers
+        raw, headers = request.at_hand() or await request.read(), request.headers
         account.caller = caller
         if caller.agent:
             plant.activity.ask(caller.name)

@@ -95,15 +95,11 @@ class Slot(Ticket):
             admission.carry_out(decisions)
 
 
-class _Turn(Wake):
+class _Turn(Wake, eq=False):
     """Rung once it is ``decided`` on a call that waits: it runs, or was refused with ``error``."""
 
-    __slots__ = ("decided", "error")
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(loop)
-        self.decided = False
-        self.error: SutazaiError | None = None
+    decided: bool = False
+    error: SutazaiError | None = None
 
     async def outcome(self) -> None:
         """Once it is decided. Raises ``error``."""
