@@ -28,8 +28,14 @@ class Hurry:
             self.count -= 1
 
 
+async def acquire(admission: Admission, name: str) -> Slot:
+    slot = admission.enter(entry(name))
+    await admission.await_turn(slot)
+    return slot
+
+
 async def waits(admission: Admission, name: str) -> asyncio.Task[Slot]:
-    task = asyncio.create_task(admission.acquire(entry(name)))
+    task = asyncio.create_task(acquire(admission, name))
     await asyncio.sleep(0)
     return task
 
@@ -38,7 +44,7 @@ async def test_only_while_a_call_waits_somebody_is_in_a_hurry() -> None:
     hurry = Hurry()
     admission = Admission(NO_ROUTES.queue, hurry)
     admission.update_backends([backend()])
-    running = await admission.acquire(entry("running"))
+    running = await acquire(admission, "running")
     assert hurry.count == 0
     first, second = await waits(admission, "first"), await waits(admission, "second")
     assert hurry.count == 2

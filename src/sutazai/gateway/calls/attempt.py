@@ -34,7 +34,7 @@ from sutazai.gateway.dialects.streams import Pipe, Translation, write_json
 from sutazai.gateway.failures import BackendFailed, backend_failure, failure_of
 from sutazai.gateway.queue.admission import Slot
 from sutazai.gateway.records.call import Outcome
-from sutazai.wire import ClientResponse, Response
+from sutazai.wire import ClientResponse, Response, Sent
 
 _JSON = ("content-type", "application/json")
 
@@ -62,8 +62,17 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
         form = ask.form if call is None else form_of(call)
         work = Work(self._plant, account, self._slot, way, call, form)
         try:
-            response = await self._ask_backend(work)
-            return await (self._streamed if ask.stream else self._whole)(work, response)
+            response = await self._ask_backend(work).response()
+            if response.status >= 400:
+                response = await self._renewed(work, response)
+            if ask.stream:
+                return await self._streamed(work, response)
+            if work.gathered:
+                return self._whole(work, *await self._gathered(work, response))
+            data = response.at_hand()
+            if data is None:
+                data = await response.read()
+            return self._whole(work, *self._read(work, data))
         except SutazaiError as error:
             work.failed(error, keep_slot=True)
             raise
@@ -79,29 +88,33 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
 
     # asking
 
-    async def _ask_backend(self, work: Work) -> ClientResponse:
-        """The backend's good response, once its head is there. Raises BackendFailed."""
-        way, ask, plant = work.way, self._ask, self._plant
+    def _ask_backend(self, work: Work) -> Sent:
+        way, ask = work.way, self._ask
         body, streams = self._body(work)
         work.gathered = streams and not ask.stream
-        for again in (True, False):
-            work.asked = sent = plant.client.send(
-                "POST",
-                way.address,
-                way.targets[work.form],
-                headers=self._headers(way),
-                body=body,
-                timeout=way.streamed if streams else way.whole,
-                repeatable=True,  # llama.cpp closes a connection after each stream, and says not so
-            )
-            work.asked = response = await sent.response()
-            if response.status < 400:
-                return response
-            refused = again and response.status == 401
-            if not refused or not await plant.backends.renewed(way.name):
-                break
+        work.asked = sent = self._plant.client.send(
+            "POST",
+            way.address,
+            way.targets[work.form],
+            headers=self._headers(way),
+            body=body,
+            timeout=way.streamed if streams else way.whole,
+            repeatable=True,  # llama.cpp closes a connection after each stream, and says not so
+        )
+        return sent
+
+    async def _renewed(self, work: Work, response: ClientResponse) -> ClientResponse:
+        """A good response after ``response``, which is none: where a token was renewed meanwhile.
+
+        Raises BackendFailed.
+        """
+        way = work.way
+        if response.status == 401 and await self._plant.backends.renewed(way.name):
             await response.close()
-        raise await self._failed(response, way)
+            response = await self._ask_backend(work).response()
+        if response.status >= 400:
+            raise await self._failed(response, way)
+        return response
 
     def _headers(self, way: Way) -> tuple[tuple[str, str], ...]:
         passed_on = self._ask.headers if way.relayed else ()
@@ -143,11 +156,7 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
         self._account.end(Outcome.DONE)
         return Response(200, headers, write_json(body))
 
-    async def _whole(self, work: Work, response: ClientResponse) -> Response:
-        if work.gathered:
-            data, usage = await self._gathered(work, response)
-        else:
-            data, usage = self._read(work, response.at_hand() or await response.read())
+    def _whole(self, work: Work, data: bytes, usage: Usage) -> Response:
         account = self._account
         if (prompt := self._plan.prompt) is not None:
             self._compare(prompt, work.way, usage)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
+from typing import Any
 
 import msgspec
 
@@ -16,6 +17,7 @@ from sutazai.gateway.callers.rates import rate_headers
 from sutazai.gateway.calls.account import Account
 from sutazai.gateway.calls.ask import Ask, parse_object
 from sutazai.gateway.calls.computing import Computation
+from sutazai.gateway.calls.courses import Course
 from sutazai.gateway.calls.patience import Waiting
 from sutazai.gateway.calls.planning import find_course, plan_call
 from sutazai.gateway.calls.plant import Plant
@@ -48,16 +50,27 @@ class LlmCall(msgspec.Struct, eq=False):
     async def serve(self, request: Request, identify: Callable[[Request], Caller]) -> Response:
         """The answer, or the error in the client's own dialect."""
         try:
-            return await self._answer(identify(request), request)
+            caller = identify(request)
+            raw = request.at_hand()
+            if raw is None:
+                raw = await request.read()
+            ask = self._read(caller, raw, request.headers)
+            course = self._plant.courses.known(caller, ask.model)
+            if course is None:
+                course = await find_course(self._plant, self._account, ask)
+            return await self._work(request, ask, course)
         except SutazaiError as error:
             return self._refused(error)
         except asyncio.CancelledError:
             self._left()
             raise
+        finally:
+            if self._waiting is not None:
+                self._waiting.end()
 
-    async def _answer(self, caller: Caller, request: Request) -> Response:
+    def _read(self, caller: Caller, raw: bytes, headers: Headers) -> Ask:
+        """What is asked, noted in the account. Raises BadInput, BudgetSpent or TaskStopped."""
         account, plant, codec = self._account, self._plant, self._codec
-        raw, headers = request.at_hand() or await request.read(), request.headers
         account.caller = caller
         if caller.agent:
             plant.activity.ask(caller.name)
@@ -69,19 +82,17 @@ class LlmCall(msgspec.Struct, eq=False):
             account.served = plant.tasks.call(caller, task, ask.path, raw, account.begun)
         if caller.budget is not None:
             self._admit(caller)
-        course = plant.courses.known(caller, ask.model) or await find_course(plant, account, ask)
+        return ask
+
+    def _work(self, request: Request, ask: Ask, course: Course) -> Coroutine[Any, Any, Response]:
+        """What gives the answer. Raises DeadlineExceeded or ContextExceeded."""
+        account, plant, codec = self._account, self._plant, self._codec
         plan, ask = plan_call(plant, account, ask, course)
         computation = Computation(plant, account, ask, plan)
-        work = self._sharing.answer(account, ask, computation) or computation.run()
-        if not stream or not codec.stream_type.startswith(SSE):
-            return await work
-        begins = partial(_headers, codec, account)
-        waiting = Waiting(request, begins, computation.comment, plant.patience)
-        self._waiting = waiting
-        try:
-            return await work
-        finally:
-            waiting.end()
+        if ask.stream and codec.stream_type.startswith(SSE):
+            begins = partial(_headers, codec, account)
+            self._waiting = Waiting(request, begins, computation.comment, plant.patience)
+        return self._sharing.answer(account, ask, computation) or computation.run()
 
     def _passed_on(self, headers: Headers) -> tuple[tuple[str, str], ...]:
         """Those that belong to the request as its body does."""

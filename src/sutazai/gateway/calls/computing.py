@@ -54,13 +54,17 @@ class Computation(msgspec.Struct, eq=False):
 
     async def run(self) -> Response:
         """The answer. Raises what went wrong before its first byte."""
-        plant, account, slot = self._plant, self.account, None
+        plant, account, plan, slot = self._plant, self.account, self.plan, None
+        admission, target = plant.admission, plan.targets[0]
         try:
-            slot, target = await self._enter()
+            deadline = admission.clock() + plan.wait
+            slot = admission.enter(self._entry(target, deadline))
+            if not slot.backend:
+                slot, target = await self._await_turn(slot, deadline)
             while True:
                 account.target = target
                 account.queued, account.first_token = slot.waited, None
-                attempt = Attempt(plant, account, self.ask, self.plan, target, slot)
+                attempt = Attempt(plant, account, self.ask, plan, target, slot)
                 try:
                     return await attempt.run()
                 except SutazaiError as error:
@@ -87,16 +91,18 @@ class Computation(msgspec.Struct, eq=False):
         eta = "" if position.eta is None else f", about {position.eta:.0f} s to go"
         return f"waiting; position {position.ahead + 1}{eta}"
 
-    async def _enter(self) -> tuple[Slot, Target]:
-        """A slot for the first of the plan's targets that can be had."""
+    async def _await_turn(self, slot: Slot, deadline: float) -> tuple[Slot, Target]:
+        """``slot``, which is for the plan's first target, once it is on a backend; or one for
+        another target, where that can be had and the first cannot."""
         first: SutazaiError | None = None
         targets, admission = self.plan.targets, self._plant.admission
-        deadline = admission.clock() + self.plan.wait
         if len(targets) > 1:  # those first that a backend serves now
             targets = tuple(sorted(targets, key=lambda target: not admission.serves(target.key)))
         for target in targets:
+            if slot.entry.target != target.key:
+                slot = admission.enter(self._entry(target, deadline))
             try:
-                slot = await admission.acquire(self._entry(target, deadline))
+                await admission.await_turn(slot)
             except (NoModel, QueueFull, WaitedTooLong) as refusal:
                 first = first or refusal
                 if not self._may_go_on(refusal):

@@ -65,7 +65,7 @@ class Slot(Ticket):
         self, *, target: str | None = None, without: frozenset[str] = frozenset()
     ) -> None:
         """The backend gave nothing: wait for another turn, for another target if there is one, and
-        on none of the backends ``without``. Raises as `Admission.acquire`."""
+        on none of the backends ``without``. Raises as `Admission.await_turn`."""
         admission, now = self.admission, self.admission.clock()
         decisions = admission.scheduler.again(now, self.id, target=target, without=without)
         await admission.until_decided(self, decisions)
@@ -136,16 +136,21 @@ class Admission:
         self._timer: asyncio.TimerHandle | None = None
         self.due: float | None = None
 
-    async def acquire(self, entry: Entry) -> Slot:
-        """A slot on a backend that serves the entry's target, after waiting for one.
+    def enter(self, entry: Entry) -> Slot:
+        """A slot on a backend that serves the entry's target, where one is free; else one without a
+        ``backend``, whose caller goes on to `await_turn`, or has nothing to give back."""
+        slot = Slot(entry, self)
+        self.scheduler.start(self.clock(), slot)
+        return slot
+
+    async def await_turn(self, slot: Slot) -> None:
+        """Until ``slot``, which has just entered, is on a backend.
 
         Raises QueueFull, WaitedTooLong, or NoModel where no backend is available. A caller that is
         cancelled while it waits has left the queue.
         """
-        slot, now = Slot(entry, self), self.clock()
-        if not self.scheduler.start(now, slot):
-            await self.until_decided(slot, self.scheduler.enqueue(now, slot))
-        return slot
+        if not slot.backend:
+            await self.until_decided(slot, self.scheduler.enqueue(self.clock(), slot))
 
     def update(self, queue: Queue) -> None:
         """Bounds what comes from now on."""
