@@ -179,6 +179,7 @@ class Gateway:
     async def _route_by(self, routes: Routes) -> None:
         self._routes = routes
         self._keyring = Keyring(routes.keys, self._names)
+        self._server.forget()  # who calls may be another by now
         self._doors.apply(routes.doors)
         await self._llm.apply(routes, self._keyring.named)
         await self._messages.apply(routes)

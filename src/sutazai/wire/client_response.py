@@ -11,7 +11,7 @@ import msgspec
 from sutazai.fleet.errors import BadPeer, PeerClosed
 from sutazai.wire.client_connection import ClientConnection, Pending
 from sutazai.wire.headers import Headers
-from sutazai.wire.inbound import Body, Receiver, Whole
+from sutazai.wire.inbound import Body, Receiver
 
 
 class ClientResponse(msgspec.Struct, frozen=True, eq=False):
@@ -40,10 +40,7 @@ class ClientResponse(msgspec.Struct, frozen=True, eq=False):
 
     def at_hand(self) -> bytes | None:
         """The whole body, once, where it came with the head; else None, and `read` has it."""
-        body = self._body
-        if isinstance(body, Whole) and len(body.data) <= self._limit:
-            return body.take()
-        return None
+        return self._body.at_hand(self._limit)
 
     async def read(self) -> bytes:
         """The whole body, once. Raises as `stream` does, and BadPeer above the limit."""

@@ -54,8 +54,9 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_ahead", "_body", "_deaf", "_eof", "_frame", "_head", "_heads", "_hub", "_in_head",
-        "_keep_alive", "_loop", "_lost", "_old", "_outlet", "_paused", "_peer", "_request",
-        "_retired", "_timer", "_transport", "_turn", "_uninvited", "busy", "listener", "task",
+        "_keep_alive", "_limits", "_loop", "_lost", "_old", "_outlet", "_paused", "_peer",
+        "_request", "_retired", "_timer", "_transport", "_turn", "_uninvited", "busy", "listener",
+        "task",
     )  # fmt: skip
 
     _transport: asyncio.Transport
@@ -65,6 +66,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, hub: Hub, listener: str) -> None:
         self._hub = hub
+        self._limits = hub.limits
         self.listener = listener
         self._loop = asyncio.get_running_loop()
         self._peer = ""
@@ -84,7 +86,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        limits = self._hub.limits
+        limits = self._limits
         self._outlet = Outlet(self._transport, self._loop, limits.body_timeout)
         self._timer = LazyTimer(self._loop, self._timed_out)
         self._peer = peer_name(transport)
@@ -112,7 +114,7 @@ class Connection(asyncio.Protocol):
         self._eof = True
         if not self.busy or self._frame is not None:
             return False  # closes the connection
-        self._timer.set(self._hub.limits.half_closed)
+        self._timer.set(self._limits.half_closed)
         return not is_gone(self._transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -136,14 +138,14 @@ class Connection(asyncio.Protocol):
 
     def resume_body(self) -> None:
         self._resume()
-        self._timer.set(self._hub.limits.body_timeout)
+        self._timer.set(self._limits.body_timeout)
 
     def await_body(self) -> None:
         """Tell a client that waits for it that its body is wanted."""
         if self._uninvited:
             self._uninvited = False
             self._outlet.writer.write(CONTINUE)
-            self._timer.set(self._hub.limits.body_timeout)
+            self._timer.set(self._limits.body_timeout)
 
     def drop_body(self) -> None:
         self.cut()
@@ -190,12 +192,12 @@ class Connection(asyncio.Protocol):
             raise BadHead(_HOPELESS_WORDS)
         if data and not self._in_head:
             self._in_head = True
-            self._timer.set(self._hub.limits.header_timeout)
+            self._timer.set(self._limits.header_timeout)
 
     def _refuse_head(self, data: bytes, cause: BadHead) -> None:
         # What was hopeless before the head's end is told in the same words in whatever pieces the
         # head came.
-        end, seen = data.find(END), self._hub.limits.header + 3
+        end, seen = data.find(END), self._limits.header + 3
         if _HOPELESS.search(data, 0, seen if end < 0 else min(end, seen)):
             cause = BadHead(_HOPELESS_WORDS)
         self._write_error(BadInput(f"the request is refused: {cause}"), cause.status)
@@ -215,7 +217,7 @@ class Connection(asyncio.Protocol):
         else:
             body = self._open_body(head)
         self._body = body
-        limit = self._hub.limits.body
+        limit = self._limits.body
         # A class that is called with keywords takes twice as long.
         self._request = Request(
             head.method,
@@ -231,7 +233,7 @@ class Connection(asyncio.Protocol):
         if self.task is None:
             self.task = self._loop.create_task(self._work(), name="wire-requests")
         if self._eof:
-            self._timer.set(self._hub.limits.half_closed)
+            self._timer.set(self._limits.half_closed)
         if self._frame is not None and rest:
             self._feed(self._frame, rest)
 
@@ -239,7 +241,7 @@ class Connection(asyncio.Protocol):
         self._ahead = b""
         self._frame = ChunkedFrame() if head.length is None else LengthFrame(head.length)
         self._uninvited = head.expects
-        self._timer.set(None if head.expects else self._hub.limits.body_timeout)
+        self._timer.set(None if head.expects else self._limits.body_timeout)
         return Inbound(self, self._loop)
 
     def _feed(self, frame: Frame, data: bytes) -> None:
@@ -253,7 +255,7 @@ class Connection(asyncio.Protocol):
         if rest is not None:
             self._end_body(body, rest)
         elif body.expecting:
-            self._timer.set(self._hub.limits.body_timeout)
+            self._timer.set(self._limits.body_timeout)
         body.flush()
 
     def _end_body(self, body: Inbound, rest: bytes) -> None:
@@ -313,6 +315,11 @@ class Connection(asyncio.Protocol):
         """See `Request.remember`."""
         self._head.handler = handler
 
+    def specialise(self, handler: Handler) -> None:
+        """See `Request.specialise`."""
+        if self._head.handler is not None:
+            self._head.handler = handler
+
     def begin_response(self, headers: Pairs, body: Pushed, method: str) -> None:
         """See `Request.begin`."""
         go_on = self._can_go_on()
@@ -344,13 +351,13 @@ class Connection(asyncio.Protocol):
             self._await_next()
         elif self._can_skip():
             self._body.discard()
-            self._timer.set(self._hub.limits.body_timeout)
+            self._timer.set(self._limits.body_timeout)
         else:
             self._shut()
 
     def _await_next(self) -> None:
         self._body = EMPTY
-        self._timer.set(self._hub.limits.idle_timeout)
+        self._timer.set(self._limits.idle_timeout)
         if self._paused:
             self._resume()
         if self._ahead:
@@ -404,7 +411,7 @@ class Connection(asyncio.Protocol):
 
     def _close_within(self, seconds: float | None) -> None:
         sending = self._transport.get_write_buffer_size() > 0
-        self._timer.set(self._hub.limits.body_timeout if sending else seconds)
+        self._timer.set(self._limits.body_timeout if sending else seconds)
 
     def _timed_out(self) -> None:
         if self._deaf:

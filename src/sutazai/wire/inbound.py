@@ -158,6 +158,10 @@ class Inbound:
             await self._wait()
         return self.take()
 
+    def at_hand(self, limit: int) -> bytes | None:
+        """As `collect` where nobody has to wait for it; None also where that is not known."""
+        return None
+
     async def collect(self, limit: int) -> bytes | None:
         """Everything in one, or None when it is more than ``limit`` bytes."""
         pieces, size = [], 0
@@ -264,7 +268,7 @@ class Inbound:
 class Whole(msgspec.Struct, eq=False, gc=False):
     """A body that was here from the start: for its reader an `Inbound` that has ended."""
 
-    data: bytes
+    _data: bytes
 
     ended: ClassVar = True
     wanted: ClassVar = True
@@ -280,8 +284,15 @@ class Whole(msgspec.Struct, eq=False, gc=False):
     async def next_piece(self) -> bytes:
         return self.take()
 
+    def at_hand(self, limit: int) -> bytes | None:
+        data = self._data
+        if len(data) > limit:
+            return None
+        self._data = b""
+        return data
+
     async def collect(self, limit: int) -> bytes | None:
-        return self.take() if len(self.data) <= limit else None
+        return self.at_hand(limit)
 
     def deliver(self, receiver: Receiver) -> None:
         try:
@@ -296,10 +307,10 @@ class Whole(msgspec.Struct, eq=False, gc=False):
         """Does nothing."""
 
     def discard(self) -> None:
-        self.data = b""
+        self._data = b""
 
     def take(self) -> bytes:
-        data, self.data = self.data, b""
+        data, self._data = self._data, b""
         return data
 
 

@@ -36,6 +36,8 @@ class Carrier(Protocol):
 
     def remember(self, handler: Handler) -> None: ...
 
+    def specialise(self, handler: Handler) -> None: ...
+
 
 class Request(msgspec.Struct, eq=False):
     """What a client asks.
@@ -82,6 +84,14 @@ class Request(msgspec.Struct, eq=False):
         if self._carrier is not None:
             self._carrier.remember(handler)
 
+    def specialise(self, handler: Handler) -> None:
+        """Have ``handler`` asked in place of the one that is remembered, if one is.
+
+        For who has found out more that depends on the head alone. It holds as long.
+        """
+        if self._carrier is not None:
+            self._carrier.specialise(handler)
+
     @classmethod
     def made(cls, method: str, target: str, body: bytes) -> Self:
         """One that came over no connection."""
@@ -122,10 +132,7 @@ class Request(msgspec.Struct, eq=False):
     def at_hand(self) -> bytes | None:
         """The whole body, once, where it came with the head, as nearly always; else None, and
         `read` has it, or tells what is wrong."""
-        body = self._body
-        if isinstance(body, Whole) and len(body.data) <= self._limit:
-            return body.take()
-        return None
+        return self._body.at_hand(self._limit)
 
     async def read(self) -> bytes:
         """The whole body, once. Raises as `stream` does, and BodyTooLarge above the limit."""

@@ -72,6 +72,7 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
             data = response.at_hand()
             if data is None:
                 data = await response.read()
+            work.asked = None  # it is whole, so there is nothing to give up
             return self._whole(work, *self._read(work, data))
         except SutazaiError as error:
             work.failed(error, keep_slot=True)
@@ -126,10 +127,14 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
     def _body(self, work: Work) -> tuple[bytes, bool]:
         """What the backend is sent, the client's own bytes wherever they will do; and whether it
         is asked for a stream."""
-        way, ask = work.way, self._ask
-        value, streams, form = ask.value, ask.stream, work.form
+        way, ask, streams = work.way, self._ask, self._ask.stream
+        value = ask.value
+        gathers = way.gathers and not streams
+        if way.verbatim and not gathers and value.get("model") == way.model:
+            return ask.raw, streams
+        form = work.form
         body = value if work.call is None else way.codec.render(work.call, way.model)
-        if way.gathers and not streams and (told := way.codec.streamed(form, body)) is not None:
+        if gathers and (told := way.codec.streamed(form, body)) is not None:
             body, streams = told, True
         if not way.verbatim:
             body = way.backend.adapted(form, body, way.model)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from functools import partial
 from typing import Any
 
@@ -11,7 +11,6 @@ import msgspec
 
 from sutazai.fleet.errors import NoModel, QueueFull, SutazaiError
 from sutazai.gateway.callers.budgets import BudgetSpent
-from sutazai.gateway.callers.handed import TASK
 from sutazai.gateway.callers.keys import Caller
 from sutazai.gateway.callers.rates import rate_headers
 from sutazai.gateway.calls.account import Account
@@ -21,6 +20,7 @@ from sutazai.gateway.calls.courses import Course
 from sutazai.gateway.calls.patience import Waiting
 from sutazai.gateway.calls.planning import find_course, plan_call
 from sutazai.gateway.calls.plant import Plant
+from sutazai.gateway.calls.sender import Sender, SenderOf
 from sutazai.gateway.calls.shared import Sharing
 from sutazai.gateway.dialects.codec import ClientCodec
 from sutazai.gateway.dialects.neutral import Form
@@ -29,7 +29,7 @@ from sutazai.gateway.failures import failure_of
 from sutazai.gateway.queue.admission import WaitedTooLong
 from sutazai.gateway.records.call import Outcome
 from sutazai.gateway.records.letter import DeadLetter
-from sutazai.wire import Headers, Request, Response
+from sutazai.wire import Request, Response
 
 SSE = "text/event-stream"
 
@@ -47,15 +47,15 @@ class LlmCall(msgspec.Struct, eq=False):
     _account: Account
     _waiting: Waiting | None = None
 
-    async def serve(self, request: Request, identify: Callable[[Request], Caller]) -> Response:
+    async def serve(self, request: Request, sender_of: SenderOf) -> Response:
         """The answer, or the error in the client's own dialect."""
         try:
-            caller = identify(request)
+            sender = sender_of(request)
             raw = request.at_hand()
             if raw is None:
                 raw = await request.read()
-            ask = self._read(caller, raw, request.headers)
-            course = self._plant.courses.known(caller, ask.model)
+            ask = self._read(sender, raw)
+            course = self._plant.courses.known(sender.caller, ask.model)
             if course is None:
                 course = await find_course(self._plant, self._account, ask)
             return await self._work(request, ask, course)
@@ -68,18 +68,17 @@ class LlmCall(msgspec.Struct, eq=False):
             if self._waiting is not None:
                 self._waiting.end()
 
-    def _read(self, caller: Caller, raw: bytes, headers: Headers) -> Ask:
+    def _read(self, sender: Sender, raw: bytes) -> Ask:
         """What is asked, noted in the account. Raises BadInput, BudgetSpent or TaskStopped."""
-        account, plant, codec = self._account, self._plant, self._codec
+        account, plant, codec, caller = self._account, self._plant, self._codec, sender.caller
         account.caller = caller
         if caller.agent:
             plant.activity.ask(caller.name)
         value = parse_object(raw)
         stream = codec.wants_stream(self._form, value)
-        passed = self._passed_on(headers) if codec.passed_on else ()
-        account.ask = ask = Ask(codec, self._form, raw, value, stream, passed)
-        if task := headers.get(TASK):
-            account.served = plant.tasks.call(caller, task, ask.path, raw, account.begun)
+        account.ask = ask = Ask(codec, self._form, raw, value, stream, sender.headers)
+        if sender.task:
+            account.served = plant.tasks.call(caller, sender.task, ask.path, raw, account.begun)
         if caller.budget is not None:
             self._admit(caller)
         return ask
@@ -93,11 +92,6 @@ class LlmCall(msgspec.Struct, eq=False):
             begins = partial(_headers, codec, account)
             self._waiting = Waiting(request, begins, computation.comment, plant.patience)
         return self._sharing.answer(account, ask, computation) or computation.run()
-
-    def _passed_on(self, headers: Headers) -> tuple[tuple[str, str], ...]:
-        """Those that belong to the request as its body does."""
-        names = self._codec.passed_on
-        return tuple((name, value) for name in names if (value := headers.get(name)))
 
     def _admit(self, caller: Caller) -> None:
         """Takes a place within the caller's budget. Raises BudgetSpent."""

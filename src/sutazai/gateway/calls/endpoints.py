@@ -11,14 +11,12 @@ from sutazai.gateway.calls.call import LlmCall
 from sutazai.gateway.calls.listing import Listing, ollama_root
 from sutazai.gateway.calls.management import Management
 from sutazai.gateway.calls.plant import Plant
+from sutazai.gateway.calls.sender import Identify, Sender, SenderOf, read_sender
 from sutazai.gateway.calls.shared import Sharing
 from sutazai.gateway.dialects import CLIENTS, ClientCodec
 from sutazai.gateway.dialects.neutral import Form
 from sutazai.gateway.records.letter import DeadLetter
 from sutazai.wire import Handler, Request, Response, Router
-
-Identify = Callable[[Request], Caller]
-"""Tells who calls, or raises Refused."""
 
 
 class Endpoints:
@@ -33,7 +31,8 @@ class Endpoints:
         """Adds all endpoints to ``router``."""
         for codec in CLIENTS:
             for form, path in codec.endpoints.items():
-                router.add("POST", path, self._handler(codec, form, identify))
+                sender_of = self._remembering(codec, form, identify)
+                router.add("POST", path, self._handler(codec, form, sender_of))
         plant = self._plant
         Management(plant.client, plant.backends, identify).serve(router)
         _serve_lists(router, Listing(plant.client, plant.backends, identify))
@@ -46,17 +45,27 @@ class Endpoints:
                     account = self._plant.open_account()
                     call = LlmCall(self._plant, self._sharing, codec, form, account)
                     request = Request.made("POST", path, letter.body)
-                    return await call.serve(request, lambda _: self.named(letter.caller))
+                    return await call.serve(request, lambda _: Sender(self.named(letter.caller)))
         raise NotFound(f"there is no endpoint {letter.path} any more")
 
-    def _handler(self, codec: ClientCodec, form: Form, identify: Identify) -> Handler:
+    def _handler(self, codec: ClientCodec, form: Form, sender_of: SenderOf) -> Handler:
         plant, sharing = self._plant, self._sharing
 
         def handler(request: Request) -> Awaitable[Response]:
             call = LlmCall(plant, sharing, codec, form, plant.open_account())
-            return call.serve(request, identify)
+            return call.serve(request, sender_of)
 
         return handler
+
+    def _remembering(self, codec: ClientCodec, form: Form, identify: Identify) -> SenderOf:
+        """Reads the sender once for all requests that are remembered to have the same head."""
+
+        def sender_of(request: Request) -> Sender:
+            sender = read_sender(request, codec, identify)
+            request.specialise(self._handler(codec, form, lambda _: sender))
+            return sender
+
+        return sender_of
 
 
 def _serve_lists(router: Router, listing: Listing) -> None:

@@ -50,12 +50,8 @@ class Slot(Ticket):
 
     __slots__ = ("admission", "released")
 
-    def __init__(self, entry: Entry, admission: Admission) -> None:
-        self.entry = entry  # as the parent does; one call less for each request
-        self.without = NO_BACKENDS
-        self.backend = ""
-        self.admission = admission
-        self.released = False
+    admission: Admission
+    released: bool
 
     @property
     def id(self) -> str:
@@ -139,7 +135,12 @@ class Admission:
     def enter(self, entry: Entry) -> Slot:
         """A slot on a backend that serves the entry's target, where one is free; else one without a
         ``backend``, whose caller goes on to `await_turn`, or has nothing to give back."""
-        slot = Slot(entry, self)
+        slot = Slot()
+        slot.entry = entry
+        slot.without = NO_BACKENDS
+        slot.backend = ""
+        slot.admission = self
+        slot.released = False
         self.scheduler.start(self.clock(), slot)
         return slot
 

@@ -15,6 +15,7 @@ time t weighs ``2 ** (t / HALF_LIFE)``. All are scaled back long before numbers 
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import exp2
 from typing import Protocol
 
 HALF_LIFE = 300.0
@@ -117,8 +118,7 @@ class Turns:
         if halvings > _EXPONENT_MAX:
             self._scale_back(time, halvings)
             return 1.0
-        weight: float = 2.0**halvings
-        return weight
+        return exp2(halvings)
 
     def __len__(self) -> int:
         return len(self._accounts)

@@ -48,7 +48,7 @@ from sutazai.gateway.queue.outages import OUTAGE_GRACE, Outages
 from sutazai.gateway.queue.ranking import Ranking
 from sutazai.gateway.queue.rates import Rates
 from sutazai.gateway.queue.room import Room
-from sutazai.gateway.queue.waiting import Ticket, Want
+from sutazai.gateway.queue.waiting import NO_BACKENDS, Ticket, Want
 
 
 class Scheduler:
@@ -90,7 +90,8 @@ class Scheduler:
 
     def submit(self, now: float, entry: Entry) -> list[Decision]:
         """A new entry: started, rejected, or left waiting (no decision on it yet)."""
-        ticket = Ticket(entry)
+        ticket = Ticket()
+        ticket.entry, ticket.without, ticket.backend = entry, NO_BACKENDS, ""
         return [_told(ticket)] if self.start(now, ticket) else self.enqueue(now, ticket)
 
     def start(self, now: float, ticket: Ticket) -> bool:

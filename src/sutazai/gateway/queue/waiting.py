@@ -58,10 +58,9 @@ class Ticket:
     waited: float
     left: bool
 
-    def __init__(self, entry: Entry) -> None:
-        self.entry = entry
-        self.without = NO_BACKENDS
-        self.backend = ""
+    entry: Entry
+    without: frozenset[str]
+    backend: str
 
 
 class FairQueue:
