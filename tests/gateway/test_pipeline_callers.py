@@ -24,7 +24,7 @@ from tests.gateway.asking import (
 )
 from tests.gateway.conftest import until
 from tests.gateway.fake_backend import FakeBackend, Script
-from tests.gateway.house import House, route
+from tests.gateway.house import KEY, KEYS, House, route
 
 SECRET = "tenant-key"
 
@@ -35,6 +35,37 @@ def tenant(**more: Any) -> Key:
 
 def bounded(**budget: int) -> tuple[Key, ...]:
     return (tenant(budget=Budget(**budget)),)
+
+
+# keys that change
+
+
+async def test_a_key_counts_as_it_is_now_on_connections_that_used_it_before(house: House) -> None:
+    async with FakeBackend() as fake:
+
+        async def keys(*keys: Key) -> None:
+            await house.route(route(fake), keys=keys, keyless=False)
+
+        async def statuses() -> list[int]:
+            """Of calls one after the other, on one connection: their heads are the same."""
+            return [(await ask(house, chat(), key=SECRET)).status for _ in range(3)]
+
+        await house.start(route(fake), keys=(tenant(),), keyless=False)
+        assert await statuses() == [200, 200, 200]
+        await keys()
+        assert await statuses() == [401, 401, 401]
+        await keys(*bounded(requests_per_minute=2))
+        assert await statuses() == [200, 200, 429]
+
+
+async def test_whoever_sends_another_key_on_the_same_connection_is_another(house: House) -> None:
+    async with FakeBackend() as fake:
+        await house.start(route(fake), keys=(tenant(), *KEYS), keyless=False)
+        for key in (SECRET, KEY, "wrong") * 3:
+            assert (await ask(house, chat(), key=key)).status == (401 if key == "wrong" else 200)
+        calls = await recorded(house, "/calls", 9)
+        assert [call["caller"] for call in calls].count("tenant") == 3
+        assert [call["caller"] for call in calls].count("planner") == 3
 
 
 # budgets

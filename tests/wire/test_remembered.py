@@ -97,3 +97,32 @@ async def test_who_remembered_nothing_is_always_asked(serve: Serve, chooser: Cho
         await ask(raw, b"GET / HTTP/1.1\r\nhost: x\r\n\r\n", b"")
         assert chooser.asked == count
     await raw.close()
+
+
+@pytest.mark.parametrize("remembers", [True, False])
+async def test_a_special_handler_takes_the_place_of_one_that_is_remembered(
+    serve: Serve, remembers: bool
+) -> None:
+    asked: list[str] = []
+
+    async def general(request: Request) -> Response:
+        asked.append("general")
+        request.specialise(special)
+        return await inner(request)
+
+    async def special(request: Request) -> Response:
+        asked.append("special")
+        return await inner(request)
+
+    async def chooser(request: Request) -> Response:
+        asked.append("chooser")
+        if remembers:
+            request.remember(general)
+        return await general(request)
+
+    raw = await (await serve(chooser)).connect()
+    for _ in range(4):
+        await ask(raw, post(b"x"), b"x")
+    first = ["chooser", "general"]
+    assert asked == (first * 2 + ["special"] * 2 if remembers else first * 4)
+    await raw.close()
