@@ -153,15 +153,7 @@ class Client:
         """
         if not isinstance(body, bytes):
             return await self._upload(method, address, target, headers, body, timeout)
-        sent = self.send(
-            method,
-            address,
-            target,
-            headers=headers,
-            body=body,
-            timeout=timeout,
-            repeatable=repeatable,
-        )
+        sent = self.send(method, address, target, headers, body, timeout, repeatable)
         try:
             return await sent.response()
         except BaseException:  # the request is given up, also where it is cancelled
@@ -173,7 +165,6 @@ class Client:
         method: str,
         address: Address,
         target: str,
-        *,
         headers: Pairs = (),
         body: bytes = b"",
         timeout: Timeout = _DEFAULT_TIMEOUT,

@@ -294,10 +294,10 @@ class Connection(asyncio.Protocol):
                 except Exception as cause:  # noqa: BLE001 (a handler's bug is one request's failure)
                     response = answer_to_failure(request, cause)
                 go_on = self._can_go_on()
-                done = self._outlet.respond_at_once(
-                    response, request.method, old=self._old, keep_alive=go_on
-                )
-                if done is None:
+                usual = go_on and not self._old
+                if usual and self._outlet.respond_at_once(response, request.method):
+                    done: bool | None = True
+                else:
                     done = await self._outlet.respond(
                         request, response, old=self._old, keep_alive=go_on
                     )

@@ -9,10 +9,9 @@ from typing import cast
 
 from sutazai.fleet.errors import Failed, SutazaiError, drop_traces
 from sutazai.wire.messages import Pairs, Request, Response, error_response
-from sutazai.wire.outbound import Outgoing, plan_response
+from sutazai.wire.outbound import Outgoing, plan_response, usual_response
 from sutazai.wire.pushing import Pushed, Sink
 from sutazai.wire.writer import (
-    COALESCED_MAX,
     Stalled,
     Writer,
     WrongLength,
@@ -101,25 +100,20 @@ class Outlet:
         if not out.bare:
             body.attach(self._sink)
 
-    def respond_at_once(
-        self, response: Response, method: str, *, old: bool, keep_alive: bool
-    ) -> bool | None:
-        """Send a small response that is whole, to a client that keeps up: the usual case.
-
-        Whether the connection can carry another one, or None where nothing was done.
-        """
+    def respond_at_once(self, response: Response, method: str) -> bool:
+        """Send a usual response to a client of HTTP/1.1 that keeps up and goes on; whether it is
+        one, and was sent."""
         writer = self.writer
+        if writer.lost or writer.paused or self._begun is not None:
+            return False
         try:
-            body = response.body
-            if type(body) is not bytes or len(body) > COALESCED_MAX or self._begun is not None:
-                return None
-            if writer.lost or writer.paused:
-                return None
-            out = plan_response(response, method, old=old, keep_alive=keep_alive)
+            message = usual_response(response, method)
         except Exception:  # noqa: BLE001 (`respond` meets it again, and tells)
-            return None
-        writer.transport.write(out.head if out.bare else out.head + body)
-        return out.keep_alive
+            return False
+        if message is None:
+            return False
+        writer.transport.write(message)
+        return True
 
     async def respond(
         self, request: Request, response: Response, *, old: bool, keep_alive: bool

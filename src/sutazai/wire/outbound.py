@@ -12,6 +12,7 @@ import msgspec
 from sutazai.fleet.errors import BadInput
 from sutazai.wire.dialing import Route
 from sutazai.wire.messages import Pairs, Response
+from sutazai.wire.writer import COALESCED_MAX
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -21,6 +22,7 @@ _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _METHOD = re.compile(r"[A-Z][A-Z-]{0,31}")
 _TARGET = re.compile(r"/[!-\"$-~]*|\*")
 _BODILESS = frozenset(("GET", "HEAD", "DELETE", "OPTIONS", "TRACE"))  # without one by default
+_EMPTY = (204, 304)
 _FRAMING = frozenset(("content-length", "transfer-encoding", "connection"))
 _CLOSE = b"connection: close\r\n"
 _SIZED = b"%bcontent-length: %d\r\n\r\n"  # the end of a head, as the next
@@ -51,7 +53,7 @@ def plan_response(response: Response, method: str, *, old: bool, keep_alive: boo
     status, headers = response.status, response.headers
     start = _known_answer(status, headers) if type(headers) is tuple else _answer(status, headers)
     body, length = response.body, start.length
-    empty = status == 204 or status == 304
+    empty = status in _EMPTY
     bare = empty or method == "HEAD"
     if empty:
         length = length if status == 304 else None
@@ -71,6 +73,19 @@ def plan_response(response: Response, method: str, *, old: bool, keep_alive: boo
     else:
         text += _CHUNKED if chunked else b"\r\n"
     return Outgoing(text, bare, chunked, length, keep_alive)
+
+
+def usual_response(response: Response, method: str) -> bytes | None:
+    """``response`` as it goes to a client of HTTP/1.1 whose connection goes on; None where it is
+    not small and whole, or something about it is special. Raises as `plan_response`."""
+    status, headers, body = response.status, response.headers, response.body
+    if type(headers) is not tuple or type(body) is not bytes or len(body) > COALESCED_MAX:
+        return None
+    start = _known_answer(status, headers)
+    if start.close or start.length is not None or status in _EMPTY or method == "HEAD":
+        return None
+    text = start.text if start.dated else start.text + _date(int(time.time()))
+    return b"%bcontent-length: %d\r\n\r\n%b" % (text, len(body), body)
 
 
 def request_head(method: str, route: Route, target: str, headers: Pairs, body: bytes) -> bytes:

@@ -138,7 +138,6 @@ class Backends:
         self,
         name: str,
         model: str,
-        *,
         tokens: int = 0,
         seconds: float = 0.0,
         first_token: float | None = None,

@@ -91,7 +91,7 @@ class Account(msgspec.Struct, eq=False):
         return headers
 
     def end(
-        self, outcome: Outcome, usage: Usage = NO_USAGE, *, status: int = 200, error: str = ""
+        self, outcome: Outcome, usage: Usage = NO_USAGE, status: int = 200, error: str = ""
     ) -> None:
         """The call is over; only the first word counts."""
         if self.ended:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
+from typing import Final
 
 import msgspec
 
@@ -37,6 +38,8 @@ from sutazai.gateway.records.call import Outcome
 from sutazai.wire import ClientResponse, Response, Sent
 
 _JSON = ("content-type", "application/json")
+_REPEATABLE: Final = True  # llama.cpp closes a connection after each stream, and says not so
+_DONE: Final = Outcome.DONE  # a member of an enum is found slowly
 
 
 class Attempt(msgspec.Struct, frozen=True, gc=False):
@@ -97,10 +100,10 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
             "POST",
             way.address,
             way.targets[work.form],
-            headers=self._headers(way),
-            body=body,
-            timeout=way.streamed if streams else way.whole,
-            repeatable=True,  # llama.cpp closes a connection after each stream, and says not so
+            self._headers(way),
+            body,
+            way.streamed if streams else way.whole,
+            _REPEATABLE,
         )
         return sent
 
@@ -170,7 +173,7 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
             account.answer = data[:KEPT_MAX]
         headers = (_JSON, *account.headers())
         work.done(usage)
-        account.end(Outcome.DONE, usage)
+        account.end(_DONE, usage)
         return Response(200, headers, data)
 
     def _read(self, work: Work, data: bytes) -> tuple[bytes, Usage]:

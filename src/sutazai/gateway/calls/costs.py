@@ -51,7 +51,6 @@ class Costs:
         backend: str,
         model: str,
         usage: Usage,
-        *,
         reading: float,
         writing: float,
     ) -> float:

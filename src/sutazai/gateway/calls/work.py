@@ -74,17 +74,17 @@ class Work(msgspec.Struct, eq=False):
         self._plant.backends.succeeded(
             name,
             way.model,
-            tokens=usage.completion_tokens,
-            seconds=total - started,
-            first_token=None if account.first_token is None else first - started,
+            usage.completion_tokens,
+            total - started,
+            None if account.first_token is None else first - started,
         )
         return self._plant.costs.ended(
             "" if caller is None else caller.name,
             name,
             way.model,
             usage,
-            reading=max(first - started, 0.0),
-            writing=max(total - first, 0.0),
+            max(first - started, 0.0),
+            max(total - first, 0.0),
         )
 
 

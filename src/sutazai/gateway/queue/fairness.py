@@ -100,7 +100,7 @@ class Turns:
         account.tag += cost * weight
         account.order = self._order = self._order + 1
 
-    def settle(self, account: Account, *, charged: float, at: float, cost: float) -> None:
+    def settle(self, account: Account, charged: float, at: float, cost: float) -> None:
         """An entry that was ``charged`` at a time took ``cost`` seconds."""
         change = (cost - charged) * self.weight(at)
         if not change:

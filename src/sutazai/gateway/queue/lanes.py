@@ -156,13 +156,13 @@ class Lanes:
                 best = lane
         return best
 
-    def start(self, now: float, ticket: Ticket, lane: Lane, *, out_of_turn: bool = False) -> None:
+    def start(self, now: float, ticket: Ticket, lane: Lane, out_of_turn: bool = False) -> None:
         """Runs an entry on ``lane``, and charges its client; there must be a free slot, and the
         backend must serve its target."""
         entry, account, backend = ticket.entry, ticket.account, lane.backend
         ticket.backend, ticket.started, ticket.left = backend.name, now, False
         ticket.waited = now - ticket.arrived
-        ticket.index = lane.slots.take(entry.prefix, out_of_turn=out_of_turn)
+        ticket.index = lane.slots.take(entry.prefix, out_of_turn)
         ticket.model = backend.targets[entry.target]
         lane.runs[ticket.level].add(ticket)
         lane.count += 1
@@ -189,7 +189,7 @@ class Lanes:
         del self.running[entry.id]
         account.running -= 1
         turns = self._turns[ticket.level]
-        turns.settle(account, charged=entry.cost, at=ticket.started, cost=cost)
+        turns.settle(account, entry.cost, ticket.started, cost)
         return lane
 
     def collecting(self) -> list[Lane]:

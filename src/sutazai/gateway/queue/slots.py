@@ -36,7 +36,7 @@ class Slots:
                 self._prefixes[index] = ""
         self._count = count
 
-    def take(self, prefix: str, *, out_of_turn: bool = False) -> int:
+    def take(self, prefix: str, out_of_turn: bool = False) -> int:
         """A free slot for a request with ``prefix``: the one that remembers it, else the one that
         was used least recently. There must be a free one."""
         alike = self._warm.get(prefix)

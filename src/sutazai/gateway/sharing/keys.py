@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Final
 
 from sutazai.fleet.declared import Dialect
 from sutazai.gateway.dialects.neutral import Form, JsonObject
@@ -26,6 +26,7 @@ _LIVE = (
 )  # fmt: skip
 """With one of these an answer depends on more than the body, or leaves more behind than itself."""
 
+_OLLAMA: Final = Dialect.OLLAMA  # a member of an enum is found slowly
 _EMBEDDINGS = frozenset({Form.EMBEDDING, Form.SINGLE_EMBEDDING})
 _PROMPTS = ("messages", "prompt", "input")
 _OUR_TOOLS = (None, "function", "custom")
@@ -52,7 +53,7 @@ def is_deterministic(dialect: str, form: Form, body: JsonObject) -> bool:
     """Whether a second computation of ``body`` would be waste. Costs next to nothing."""
     if form in _EMBEDDINGS:
         return True
-    options = body.get("options") if dialect == Dialect.OLLAMA else body
+    options = body.get("options") if dialect == _OLLAMA else body
     if not isinstance(options, dict) or body.get("n") not in (None, 1):
         return False
     seed = options.get("seed")
