@@ -198,8 +198,7 @@ class ClientConnection(asyncio.Protocol):
 
     # what the client calls
 
-    @property
-    def usable(self) -> bool:
+    def is_usable(self) -> bool:
         """Whether it can take a request, as far as one can know."""
         return not self._lost and not self._transport.is_closing()
 

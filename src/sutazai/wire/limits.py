@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 HIGH_WATER = 64 * 1024
 """Bytes of a body kept for a slow reader before the peer is made to wait."""
@@ -59,7 +58,8 @@ class ClientLimits:
     idle_timeout: float = 30.0
 
 
-class Timeout(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Timeout:
     """Bounds of one request in seconds; None is no bound.
 
     Args:

@@ -82,7 +82,7 @@ class Pool:
         """A connection that is open and free, if there is one."""
         while self._idle:
             connection = self._idle.pop()
-            if connection.usable:
+            if connection.is_usable():
                 return connection
         return None
 
@@ -137,7 +137,7 @@ class Pool:
             connection = await self._leave(fresh)
             if connection is None:
                 return await self._open()
-            if connection.usable:
+            if connection.is_usable():
                 return connection
 
     async def _leave(self, fresh: bool) -> ClientConnection | None:
@@ -213,7 +213,7 @@ class Pool:
             self.loop.call_later(CONNECT_GRACE, opening.cancel)
             raise
         self._opening -= 1
-        if connection.usable:
+        if connection.is_usable():
             return connection
         if not connection.untouched:
             raise BadPeer(f"{self.address} speaks before it is asked: it is no HTTP server")

@@ -29,7 +29,7 @@ class Hurry:
 
 
 async def acquire(admission: Admission, name: str) -> Slot:
-    slot = admission.enter(entry(name))
+    slot = admission.enter(admission.clock(), entry(name))
     await admission.await_turn(slot)
     return slot
 

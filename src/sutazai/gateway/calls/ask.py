@@ -29,7 +29,6 @@ class Ask(msgspec.Struct, frozen=True, gc=False):
         """The endpoint's path."""
         return self.codec.target(self.form)
 
-    @property
     def model(self) -> str | None:
         """The model's name. Raises BadInput."""
         name = self.value.get("model")

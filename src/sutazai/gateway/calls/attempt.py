@@ -71,12 +71,13 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
             if ask.stream:
                 return await self._streamed(work, response)
             if work.gathered:
-                return self._whole(work, *await self._gathered(work, response))
+                return await self._gathered(work, response)
             data = response.at_hand()
             if data is None:
                 data = await response.read()
             work.asked = None  # it is whole, so there is nothing to give up
-            return self._whole(work, *self._read(work, data))
+            answer, usage = self._read(work, data)
+            return self._whole(work, answer, usage)
         except SutazaiError as error:
             work.failed(error, keep_slot=True)
             raise
@@ -183,7 +184,7 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
         answer = way.codec.parse_answer(work.form, read_answer(data))
         return self._rendered(work, answer), answer.usage
 
-    async def _gathered(self, work: Work, response: ClientResponse) -> tuple[bytes, Usage]:
+    async def _gathered(self, work: Work, response: ClientResponse) -> Response:
         """A whole answer out of a streamed one."""
         way = work.way
         collector = Collector(way.codec.decoder(work.form))
@@ -191,7 +192,7 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
             self._began(way, response)
             collector.feed(piece)
         answer = collector.finish()
-        return self._rendered(work, answer), answer.usage
+        return self._whole(work, self._rendered(work, answer), answer.usage)
 
     async def _streamed(self, work: Work, response: ClientResponse) -> Response:
         way, prompt, pipe = work.way, self._plan.prompt, self._pipe(work)

@@ -55,7 +55,7 @@ class LlmCall(msgspec.Struct, eq=False):
             if raw is None:
                 raw = await request.read()
             ask = self._read(sender, raw)
-            course = self._plant.courses.known(sender.caller, ask.model)
+            course = self._plant.courses.known(sender.caller, ask.model())
             if course is None:
                 course = await find_course(self._plant, self._account, ask)
             return await self._work(request, ask, course)

@@ -57,8 +57,9 @@ class Computation(msgspec.Struct, eq=False):
         plant, account, plan, slot = self._plant, self.account, self.plan, None
         admission, target = plant.admission, plan.targets[0]
         try:
-            deadline = admission.clock() + plan.wait
-            slot = admission.enter(self._entry(target, deadline))
+            now = admission.clock()
+            deadline = now + plan.wait
+            slot = admission.enter(now, self._entry(target, deadline))
             if not slot.backend:
                 slot, target = await self._await_turn(slot, deadline)
             while True:
@@ -100,7 +101,7 @@ class Computation(msgspec.Struct, eq=False):
             targets = tuple(sorted(targets, key=lambda target: not admission.serves(target.key)))
         for target in targets:
             if slot.entry.target != target.key:
-                slot = admission.enter(self._entry(target, deadline))
+                slot = admission.enter(admission.clock(), self._entry(target, deadline))
             try:
                 await admission.await_turn(slot)
             except (NoModel, QueueFull, WaitedTooLong) as refusal:

@@ -78,7 +78,7 @@ async def find_course(plant: Plant, account: Account, ask: Ask) -> Course:
 
 def _meant(plant: Plant, ask: Ask) -> tuple[str | None, str]:
     """The name to look up, and for `auto` why this one."""
-    asked = ask.model
+    asked = ask.model()
     catalogue = plant.backends.catalogue
     if catalogue.meant(asked) != AUTO or AUTO in catalogue.tiers or AUTO in catalogue.models:
         return asked, ""

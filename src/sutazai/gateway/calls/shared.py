@@ -139,7 +139,7 @@ def _rendered(account: Account, ask: Ask, computation: Computation, hit: Hit) ->
     assert dialect is not None and answer is not None  # noqa: S101, PT018 (for the type checker)
     codec = CODECS[dialect]
     call = codec.parse(ask.form, ask.value)
-    envelope = Envelope(account.id, ask.model or computation.plan.targets[0].name, account.at)
+    envelope = Envelope(account.id, ask.model() or computation.plan.targets[0].name, account.at)
     if ask.stream:
         return replay(answer, codec.encoder(ask.form, envelope, call), 0.0)
     return write_json(codec.render_answer(ask.form, answer, envelope, 0.0, call))

@@ -132,7 +132,7 @@ class Admission:
         self._timer: asyncio.TimerHandle | None = None
         self.due: float | None = None
 
-    def enter(self, entry: Entry) -> Slot:
+    def enter(self, now: float, entry: Entry) -> Slot:
         """A slot on a backend that serves the entry's target, where one is free; else one without a
         ``backend``, whose caller goes on to `await_turn`, or has nothing to give back."""
         slot = Slot()
@@ -141,7 +141,7 @@ class Admission:
         slot.backend = ""
         slot.admission = self
         slot.released = False
-        self.scheduler.start(self.clock(), slot)
+        self.scheduler.start(now, slot)
         return slot
 
     async def await_turn(self, slot: Slot) -> None:
