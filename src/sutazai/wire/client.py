@@ -9,8 +9,6 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, Self
 
-import msgspec
-
 from sutazai.fleet.errors import BadPeer, PeerClosed, SutazaiError, Unavailable
 from sutazai.fleet.errors import from_dict as error_from_dict
 from sutazai.wire.address import Address
@@ -20,6 +18,7 @@ from sutazai.wire.dialing import Dialer, TlsOptions
 from sutazai.wire.inbound import EMPTY
 from sutazai.wire.limits import ClientLimits, Timeout
 from sutazai.wire.messages import Pairs, encode_json
+from sutazai.wire.opaque import Opaque
 from sutazai.wire.outbound import plan_upload, request_head
 from sutazai.wire.pool import Pool
 from sutazai.wire.proxies import Proxies
@@ -38,7 +37,7 @@ server of others behind a Unix socket there is ``repeatable``."""
 _DEFAULT_TIMEOUT = Timeout()
 
 
-class Sent(msgspec.Struct, eq=False):
+class Sent(Opaque):
     """A request that is sent, or will be on a new connection, and whose answer has not begun.
 
     Whoever has one ends it: by waiting for its `response`, which then takes its place, or else by

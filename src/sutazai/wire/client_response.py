@@ -6,15 +6,14 @@ import json
 from types import TracebackType
 from typing import Any, Self
 
-import msgspec
-
 from sutazai.fleet.errors import BadPeer, PeerClosed
 from sutazai.wire.client_connection import ClientConnection, Pending
 from sutazai.wire.headers import Headers
 from sutazai.wire.inbound import Body, Receiver
+from sutazai.wire.opaque import Opaque
 
 
-class ClientResponse(msgspec.Struct, frozen=True, eq=False):
+class ClientResponse(Opaque):
     """An answer whose body is still on its way. Close it, or use it as ``async with``.
 
     Its body is had in one of four ways: `read`, `json`, `stream`, `deliver`.

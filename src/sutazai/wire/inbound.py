@@ -6,9 +6,8 @@ import asyncio
 import logging
 from typing import ClassVar, Final, Protocol
 
-import msgspec
-
 from sutazai.wire.limits import HIGH_WATER
+from sutazai.wire.opaque import Opaque
 from sutazai.wire.wake import Wake
 
 log = logging.getLogger("sutazai.wire")
@@ -265,7 +264,7 @@ class Inbound:
         await self._wake
 
 
-class Whole(msgspec.Struct, eq=False, gc=False):
+class Whole(Opaque, gc=False):
     """A body that was here from the start: for its reader an `Inbound` that has ended."""
 
     _data: bytes

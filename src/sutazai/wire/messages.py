@@ -12,6 +12,7 @@ import msgspec
 from sutazai.fleet.errors import BadInput, SutazaiError
 from sutazai.wire.headers import Headers
 from sutazai.wire.inbound import Body, Inbound, Whole
+from sutazai.wire.opaque import Opaque
 from sutazai.wire.pushing import Pushed
 
 Pairs = Iterable[tuple[str, str]]
@@ -39,7 +40,7 @@ class Carrier(Protocol):
     def specialise(self, handler: Handler) -> None: ...
 
 
-class Request(msgspec.Struct, eq=False):
+class Request(Opaque):
     """What a client asks.
 
     Attributes:
@@ -60,7 +61,7 @@ class Request(msgspec.Struct, eq=False):
     listener: str = ""
     peer: str = ""
     _carrier: Carrier | None = None
-    params: dict[str, str] = {}
+    params: dict[str, str] = msgspec.field(default_factory=dict)
     _query: dict[str, str] | None = None
 
     def begin(self, headers: Pairs, body: Pushed) -> None:
@@ -159,7 +160,7 @@ def _parse_query(text: str) -> dict[str, str]:
         raise BadInput(f"the query cannot be used: {cause}") from cause
 
 
-class Response(msgspec.Struct, eq=False):
+class Response(Opaque):
     """What a handler answers.
 
     ``body`` is bytes; or an async iterator of them that is sent as it yields, and closed when the

@@ -7,11 +7,10 @@ import time
 from functools import lru_cache
 from http import HTTPStatus
 
-import msgspec
-
 from sutazai.fleet.errors import BadInput
 from sutazai.wire.dialing import Route
 from sutazai.wire.messages import Pairs, Response
+from sutazai.wire.opaque import Opaque
 from sutazai.wire.writer import COALESCED_MAX
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -31,7 +30,7 @@ _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
-class Outgoing(msgspec.Struct, eq=False, gc=False):
+class Outgoing(Opaque, gc=False):
     """How a message goes out.
 
     Its frame is chunks, or ``length`` bytes, or where that is None the end of the connection.
