@@ -75,7 +75,7 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
             data = response.at_hand()
             if data is None:
                 data = await response.read()
-            work.asked = None  # it is whole, so there is nothing to give up
+            work.sent = None  # it is whole, so there is nothing to give up
             answer, usage = self._read(work, data)
             return self._whole(work, answer, usage)
         except SutazaiError as error:
@@ -97,7 +97,7 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
         way, ask = work.way, self._ask
         body, streams = self._body(work)
         work.gathered = streams and not ask.stream
-        work.asked = sent = self._plant.client.send(
+        work.sent = sent = self._plant.client.send(
             "POST",
             way.address,
             way.targets[work.form],

@@ -6,16 +6,16 @@ import msgspec
 
 from sutazai.fleet.errors import SutazaiError
 from sutazai.gateway.calls.account import Account
-from sutazai.gateway.calls.departures import Asked
 from sutazai.gateway.calls.plant import Plant
 from sutazai.gateway.calls.ways import Way
 from sutazai.gateway.dialects.neutral import NO_USAGE, Call, Form, Usage
 from sutazai.gateway.queue.admission import Slot
 from sutazai.gateway.records.call import Outcome
+from sutazai.wire import Sent
 
 
 class Work(msgspec.Struct, eq=False):
-    """A slot, and what the backend was ``asked``, once it was. Let go exactly once.
+    """A slot, and what was ``sent`` to its backend, once it was. Let go exactly once.
 
     ``call`` is None where the bytes of client and backend are relayed; ``form`` is what the backend
     is asked for. ``gathered`` says that it was asked for a stream although the client wants the
@@ -29,7 +29,7 @@ class Work(msgspec.Struct, eq=False):
     call: Call | None
     form: Form
     gathered: bool = False
-    asked: Asked | None = None
+    sent: Sent | None = None
     held: bool = True  # until it is let go
 
     def done(self, usage: Usage) -> None:
@@ -54,15 +54,15 @@ class Work(msgspec.Struct, eq=False):
         if not self.held:
             return
         self.held = False
-        if self.asked is None:
+        if self.sent is None:
             self._slot.release()
         else:
-            self._plant.departures.see_off(self.asked, self._slot)
+            self._plant.departures.see_off(self.sent, self._slot)
 
     def _let_go(self) -> None:
         self.held = False
-        if self.asked is not None:
-            self.asked.drop()
+        if self.sent is not None:
+            self.sent.drop()
 
     def _tell(self, usage: Usage) -> float:
         """Tells what the answer took; gives what it cost."""

@@ -33,6 +33,8 @@ class Want(NamedTuple):
 class Ticket:
     """An entry from its submission to its end, whether it waits or runs.
 
+    Who makes one sets ``entry``, ``without`` and ``backend``; there is no ``__init__``, which would
+    cost each call as much as all its fields do. The others are the scheduler's.
     Always: its client's ``account`` at its ``level``; the time at which it ``arrived``; what must
     not serve it (``without``).
     While it waits: the ``line`` that it stands in; its ``number`` in the order of its client's
