@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import AbstractContextManager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
 
@@ -20,6 +20,7 @@ from sutazai.wire.limits import ClientLimits, Timeout
 from sutazai.wire.messages import Pairs, encode_json
 from sutazai.wire.opaque import Opaque
 from sutazai.wire.outbound import plan_upload, request_head
+from sutazai.wire.outbox import Outbox
 from sutazai.wire.pool import Pool
 from sutazai.wire.proxies import Proxies
 from sutazai.wire.resting import Rests
@@ -126,6 +127,7 @@ class Client:
         self._limits = limits
         self._dialer = Dialer(tls, proxies)
         self._rests = Rests()
+        self._outbox = Outbox()
         self._pools: dict[str, Pool] = {}  # by the addresses' texts, hashed in no time
         self._uploads: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -238,9 +240,12 @@ class Client:
         if (pool := self._pools.get(address.text)) is not None:
             pool.drop_idle()
 
-    def hurried(self) -> AbstractContextManager[None]:
-        """While it is entered, bodies that come fast are read at once, and not in bursts."""
-        return self._rests.none()
+    @contextmanager
+    def hurried(self) -> Iterator[None]:
+        """While it is entered, requests are sent at once and not together, and bodies that come
+        fast are read at once and not in bursts."""
+        with self._rests.none(), self._outbox.none():
+            yield
 
     async def close(self) -> None:
         """Close every connection; requests that are under way fail, new ones are refused."""
@@ -267,7 +272,7 @@ class Client:
         if self._closed:
             raise Unavailable("the client is closed")
         pool = self._pools[address.text] = Pool(
-            address, self._limits, self._dialer, self._rests, self._forget
+            address, self._limits, self._dialer, self._rests, self._outbox, self._forget
         )
         return pool
 

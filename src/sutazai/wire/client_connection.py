@@ -13,11 +13,19 @@ from sutazai.wire.heads import BadHead, HeadReader, ResponseHead, parse_response
 from sutazai.wire.inbound import Body, Inbound, Whole
 from sutazai.wire.limits import Timeout
 from sutazai.wire.outbound import Outgoing
+from sutazai.wire.outbox import Outbox
 from sutazai.wire.resting import Rest, Rests
 from sutazai.wire.tcp import tune
 from sutazai.wire.timer import LazyTimer
 from sutazai.wire.wake import Wake
-from sutazai.wire.writer import Stalled, Writer, WrongLength, close_body, send_pieces
+from sutazai.wire.writer import (
+    COALESCED_MAX,
+    Stalled,
+    Writer,
+    WrongLength,
+    close_body,
+    send_pieces,
+)
 
 _INTERIM_MAX = 16
 _NO_HEADERS = Headers()
@@ -86,8 +94,8 @@ class ClientConnection(asyncio.Protocol):
 
     __slots__ = (
         "_ahead", "_bare", "_body", "_eof", "_frame", "_gone", "_heads", "_home", "_interim",
-        "_keep_alive", "_loop", "_lost", "_paused", "_pending", "_rest", "_rests", "_timer",
-        "_transport", "_upload", "fresh", "idle", "idle_since", "untouched", "writer",
+        "_keep_alive", "_loop", "_lost", "_outbox", "_paused", "_pending", "_rest", "_rests",
+        "_timer", "_transport", "_upload", "fresh", "idle", "idle_since", "untouched", "writer",
     )  # fmt: skip
 
     _transport: asyncio.Transport
@@ -95,10 +103,16 @@ class ClientConnection(asyncio.Protocol):
     writer: Writer
 
     def __init__(
-        self, home: Home, header_limit: int, rests: Rests, loop: asyncio.AbstractEventLoop
+        self,
+        home: Home,
+        header_limit: int,
+        rests: Rests,
+        outbox: Outbox,
+        loop: asyncio.AbstractEventLoop,
     ) -> None:
         self._home = home
         self._rests = rests
+        self._outbox = outbox
         self._loop = loop
         self._timer = LazyTimer(loop, self._timed_out)
         self._ahead = b""
@@ -118,7 +132,7 @@ class ClientConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        self.writer = Writer(self._transport)
+        self.writer = Writer(self._transport, self._outbox)
         tune(transport.get_extra_info("socket"))
         self._rest = Rest(self._rests, self._transport, self._loop)
         self._home.opened(self)
@@ -211,7 +225,10 @@ class ClientConnection(asyncio.Protocol):
         self._interim = 0
         self.idle = timeout.idle
         self.untouched = True
-        self.writer.write_all(head, body)
+        if len(body) <= COALESCED_MAX:
+            self.writer.post(head + body)
+        else:
+            self.writer.write_all(head, body)
         self._timer.set(timeout.headers)
 
     def uploads(self, task: asyncio.Task[None]) -> None:
@@ -220,6 +237,7 @@ class ClientConnection(asyncio.Protocol):
         Until then the server need not answer.
         """
         self._upload = task
+        self.writer.flush()
         self._timer.set(None)
 
     def sent(self, timeout: float | None) -> None:
@@ -244,7 +262,8 @@ class ClientConnection(asyncio.Protocol):
         """
         if self._body is not None:
             self._body.discard()
-        if self._lost or self._upload is not None or not self._transport.can_write_eof():
+        unsent = self._upload is not None or self.writer.posted
+        if self._lost or unsent or not self._transport.can_write_eof():
             self.drop()
             return
         self._timer.set(None)
@@ -332,14 +351,23 @@ class ClientConnection(asyncio.Protocol):
 
     def _end(self, rest: bytes) -> None:
         """The response is whole. ``rest`` is what came after it, which nobody asked for."""
-        unsent = self._upload is not None or self._transport.get_write_buffer_size() > 0
-        if rest or unsent or not self._keep_alive or self._lost or self._gone is not None:
+        if (
+            rest
+            or self._is_sending()
+            or not self._keep_alive
+            or self._lost
+            or self._gone is not None
+        ):
             self.drop()
             return
         if self._paused:
             self.resume_body()
         self.fresh = False
         self._home.release(self)
+
+    def _is_sending(self) -> bool:
+        unsent = self.writer.posted or self._transport.get_write_buffer_size()
+        return bool(unsent) or self._upload is not None
 
     def _fail(self, error: Exception) -> None:
         self._frame = None

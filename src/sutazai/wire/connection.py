@@ -14,6 +14,7 @@ from sutazai.wire.inbound import EMPTY, Body, Inbound, Whole
 from sutazai.wire.limits import HIGH_WATER, LINGER, ServerLimits
 from sutazai.wire.messages import Handler, Pairs, Request, RequestTimeout, error_response
 from sutazai.wire.outbound import CONTINUE, plan_response
+from sutazai.wire.outbox import Outbox
 from sutazai.wire.peer import is_gone, peer_name, reset
 from sutazai.wire.pushing import Pushed
 from sutazai.wire.timer import LazyTimer
@@ -31,6 +32,7 @@ class Hub(Protocol):
 
     handler: Handler
     limits: ServerLimits
+    outbox: Outbox
 
     def opened(self, connection: Connection) -> bool:
         """Take a new connection in; False where there are too many."""
@@ -86,11 +88,11 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        limits = self._limits
-        self._outlet = Outlet(self._transport, self._loop, limits.body_timeout)
+        hub, limits = self._hub, self._limits
+        self._outlet = Outlet(self._transport, self._loop, limits.body_timeout, hub.outbox)
         self._timer = LazyTimer(self._loop, self._timed_out)
         self._peer = peer_name(transport)
-        if self._hub.opened(self):
+        if hub.opened(self):
             self._timer.set(limits.header_timeout)
         else:
             self._write_error(Unavailable("too many are connected", hint="try later"), 503)
@@ -113,6 +115,7 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> bool:
         self._eof = True
         if not self.busy or self._frame is not None:
+            self._outlet.writer.flush()
             return False  # closes the connection
         self._timer.set(self._limits.half_closed)
         return not is_gone(self._transport)
@@ -205,6 +208,8 @@ class Connection(asyncio.Protocol):
 
     def _begin(self, head: RequestHead, rest: bytes) -> None:
         """The request of ``head`` is next; ``rest`` came with it."""
+        if self._outlet.writer.posted:
+            self._outlet.writer.flush()
         length = head.length
         self._in_head = False
         self._head = head
@@ -295,7 +300,7 @@ class Connection(asyncio.Protocol):
                     response = answer_to_failure(request, cause)
                 go_on = self._can_go_on()
                 usual = go_on and not self._old
-                if usual and self._outlet.respond_at_once(response, request.method):
+                if usual and self._outlet.post(response, request.method):
                     done: bool | None = True
                 else:
                     done = await self._outlet.respond(
@@ -373,6 +378,7 @@ class Connection(asyncio.Protocol):
         response = error_response(error)
         response.status = status
         out = plan_response(response, "GET", old=self._old, keep_alive=False)
+        self._outlet.writer.flush()
         self._outlet.writer.write(out.head + cast("bytes", response.body))
 
     # ending
@@ -389,6 +395,7 @@ class Connection(asyncio.Protocol):
             self._close()
             return
         self._deaf = True
+        self._outlet.writer.flush()
         self._transport.write_eof()
         self._resume()
         self._close_within(LINGER)
@@ -406,6 +413,7 @@ class Connection(asyncio.Protocol):
     def _close(self) -> None:
         """Close when all is sent that was written, which a client cannot put off for ever."""
         self._deaf = True
+        self._outlet.writer.flush()
         self._transport.close()
         self._close_within(None)
 

@@ -10,6 +10,7 @@ from typing import cast
 from sutazai.fleet.errors import Failed, SutazaiError, drop_traces
 from sutazai.wire.messages import Pairs, Request, Response, error_response
 from sutazai.wire.outbound import Outgoing, plan_response, usual_response
+from sutazai.wire.outbox import Outbox
 from sutazai.wire.pushing import Pushed, Sink
 from sutazai.wire.writer import (
     Stalled,
@@ -46,14 +47,19 @@ class Outlet:
 
     Args:
         stall: seconds that the client may take nothing.
+        outbox: where usual responses wait for those to others.
     """
 
     __slots__ = ("_begun", "_loop", "_patience", "_pushed", "_sink", "_stall", "closing", "writer")
 
     def __init__(
-        self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, stall: float
+        self,
+        transport: asyncio.Transport,
+        loop: asyncio.AbstractEventLoop,
+        stall: float,
+        outbox: Outbox,
     ) -> None:
-        self.writer = Writer(transport)
+        self.writer = Writer(transport, outbox)
         self._loop = loop
         self._stall = stall
         self._begun: Outgoing | None = None  # before its handler has returned
@@ -100,9 +106,9 @@ class Outlet:
         if not out.bare:
             body.attach(self._sink)
 
-    def respond_at_once(self, response: Response, method: str) -> bool:
-        """Send a usual response to a client of HTTP/1.1 that keeps up and goes on; whether it is
-        one, and was sent."""
+    def post(self, response: Response, method: str) -> bool:
+        """Have a usual response leave with those to others, for a client of HTTP/1.1 that keeps up
+        and goes on; False where it is not one."""
         writer = self.writer
         if writer.lost or writer.paused or self._begun is not None:
             return False
@@ -112,7 +118,7 @@ class Outlet:
             return False
         if message is None:
             return False
-        writer.transport.write(message)
+        writer.post(message)
         return True
 
     async def respond(

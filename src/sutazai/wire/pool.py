@@ -11,6 +11,7 @@ from sutazai.wire.address import Address
 from sutazai.wire.client_connection import ClientConnection
 from sutazai.wire.dialing import Dialer
 from sutazai.wire.limits import ClientLimits
+from sutazai.wire.outbox import Outbox
 from sutazai.wire.resting import Rests
 from sutazai.wire.timer import LazyTimer
 
@@ -28,6 +29,7 @@ class Pool:
     Args:
         dialer: opens them.
         rests: of those whose bodies come fast.
+        outbox: where requests wait for others.
         on_empty: called with the pool when it has had no connection for the time that unused
             ones are kept, or at once where it is closed. Until then whoever has it may ask it for
             another one.
@@ -35,7 +37,8 @@ class Pool:
 
     __slots__ = (
         "_closed", "_connections", "_dialer", "_idle", "_none_left", "_on_empty", "_opening",
-        "_openings", "_rests", "_timer", "_waiters", "address", "limits", "loop", "route", "time",
+        "_openings", "_outbox", "_rests", "_timer", "_waiters", "address", "limits", "loop",
+        "route", "time",
     )  # fmt: skip
 
     def __init__(
@@ -44,12 +47,14 @@ class Pool:
         limits: ClientLimits,
         dialer: Dialer,
         rests: Rests,
+        outbox: Outbox,
         on_empty: Callable[[Pool], None],
     ) -> None:
         self.address = address
         self.route = dialer.route(address)
         self._dialer = dialer
         self._rests = rests
+        self._outbox = outbox
         self.limits = limits
         self._on_empty = on_empty
         self._connections: set[ClientConnection] = set()
@@ -199,7 +204,9 @@ class Pool:
 
     async def _open(self) -> ClientConnection:
         """A new connection on the place that was taken for it."""
-        connection = ClientConnection(self, self.limits.header, self._rests, self.loop)
+        connection = ClientConnection(
+            self, self.limits.header, self._rests, self._outbox, self.loop
+        )
         # In a task of its own, because uvloop leaks the socket of an opening that is cancelled.
         dialing = self._dialer.dial(self.address, connection)
         opening = self.loop.create_task(dialing, name="wire-connect")

@@ -14,6 +14,7 @@ from sutazai.fleet.errors import BadInput, PortTaken, SutazaiError
 from sutazai.wire.connection import Connection
 from sutazai.wire.limits import SOCKET_PATH_MAX, ServerLimits
 from sutazai.wire.messages import Handler
+from sutazai.wire.outbox import Outbox
 from sutazai.wire.tcp import tune
 
 if TYPE_CHECKING:  # each instance would hold what it imports
@@ -37,6 +38,7 @@ class Server:
     def __init__(self, handler: Handler, limits: ServerLimits = ServerLimits()) -> None:  # noqa: B008 (frozen)
         self.handler = handler
         self.limits = limits
+        self.outbox = Outbox()
         self.closing = False
         self._connections: set[Connection] = set()
         self._listeners: defaultdict[str, list[asyncio.Server]] = defaultdict(list)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from sutazai.fleet.errors import PeerClosed
+from sutazai.wire.outbox import Outbox
 
 LAST_CHUNK = b"0\r\n\r\n"
 
@@ -25,12 +26,17 @@ class Writer:
     """Writes to a transport and waits while the peer is slow.
 
     The owner passes the transport's `pause_writing`, `resume_writing` and `connection_lost` on.
+
+    Attributes:
+        posted: waits in ``outbox``.
     """
 
-    __slots__ = ("_waiter", "lost", "paused", "transport")
+    __slots__ = ("_outbox", "_waiter", "lost", "paused", "posted", "transport")
 
-    def __init__(self, transport: asyncio.Transport) -> None:
+    def __init__(self, transport: asyncio.Transport, outbox: Outbox) -> None:
         self.transport = transport
+        self._outbox = outbox
+        self.posted = b""
         self.paused = self.lost = False
         self._waiter: asyncio.Future[None] | None = None
 
@@ -41,12 +47,32 @@ class Writer:
     def lose(self) -> None:
         """The connection is lost: what is written from now on goes nowhere."""
         self.lost = True
+        self.posted = b""
         self.resume()
 
     def resume(self) -> None:
         self.paused = False
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
+
+    def post(self, message: bytes) -> None:
+        """Write ``message`` at the end of the loop's round, with what others have posted.
+
+        Whoever then writes something else, or ends the connection in order, flushes first.
+        """
+        outbox = self._outbox
+        if outbox.is_for():
+            self.posted = message
+            outbox.add(self)
+        else:
+            self.transport.write(message)
+
+    def flush(self) -> None:
+        """Write what is posted, if it is not written or lost by now."""
+        if self.posted:
+            message, self.posted = self.posted, b""
+            if not self.transport.is_closing():
+                self.transport.write(message)
 
     def write(self, data: bytes) -> None:
         self.transport.write(data)
