@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from sutazai.gateway import __main__ as gateway
 from sutazai.gateway import llm
 from sutazai.gateway.calls.plant import Plant
+from sutazai.gateway.metrics import Metrics
 from sutazai.gateway.records.store import Store
-from sutazai.gateway.tally import Tally
+from sutazai.gateway.records.summary import Recent
 
-WATCHERS = (Tally, Store)
+WATCHERS = (Metrics, Recent, Store)
 
 
 @dataclass

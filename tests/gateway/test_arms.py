@@ -54,9 +54,11 @@ def test_tokens_are_those_of_each_piece_of_work() -> None:
     for task, tokens in (("task-1", (10, 20)), ("task-2", (50,)), ("task-3", ())):
         arms.begin("planner", task, GREEN)
         for each in tokens:
-            arms.observe(call(caller="planner", task=task, prompt_tokens=each, completion_tokens=0))
+            arms.observe(
+                [call(caller="planner", task=task, prompt_tokens=each, completion_tokens=0)]
+            )
         arms.ended("planner", task, failed=task == "task-2")
-    arms.observe(call(caller="planner", task="task-9", prompt_tokens=99))
+    arms.observe([call(caller="planner", task="task-9", prompt_tokens=99)])
     (counts,) = arms.counts()
     assert (counts.tasks, counts.failed, counts.llm) == (3, 1, 3)
     count, mean, squares = counts.tokens
@@ -93,7 +95,7 @@ def test_a_breaker_that_opens_by_calls_is_the_trouble_of_those_that_failed() -> 
     assert arms.trips.last() == (), "nobody is watched"
     arms.watch(["planner", GREEN])
     arms.begin("planner", "task-1", GREEN)
-    arms.observe(call(caller="someone", task="task-9", backend="one", model="m"))
+    arms.observe([call(caller="someone", task="task-9", backend="one", model="m")])
     arms.tripped("one", "m", [("planner", "task-1")])
     arms.tripped("one", "m", [("planner", "task-1"), ("someone", "task-9")])
     assert arms.trips.last() == (
@@ -113,7 +115,7 @@ def test_a_breaker_that_a_probe_opens_is_the_trouble_of_all_who_ask_for_the_mode
         ("planner", "task-1", "m"),
         ("someone", "task-9", "m"),
     ):
-        arms.observe(call(caller=caller, task=task, backend="one", model=model))
+        arms.observe([call(caller=caller, task=task, backend="one", model=model)])
     for model in ("new", "m", "other"):
         arms.tripped("one", model, ())
     assert [trip.units for trip in arms.trips.last()] == [(GREEN,), ("", GREEN), ()]

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 from sutazai.fleet.labelling import AGENTS_MAX, GROUPS_MAX, OTHER
-from sutazai.gateway.cells import BackendGauges, Gauges
+from sutazai.gateway.cells import EDGES, BackendGauges, Durations, Gauges
 from sutazai.gateway.metrics import TIER_CELLS, UNDECLARED, WAY_CELLS, Metrics
 from tests.gateway.records.makers import call
 
@@ -80,10 +82,10 @@ def test_how_things_stand_is_told(metrics: Metrics) -> None:
 
 
 def test_calls_are_counted_by_agent_and_by_way(metrics: Metrics) -> None:
-    metrics.count([call()])
-    metrics.count([call(caller="worker", backend="two", version="b", model="phi")])
-    metrics.count([call(caller="worker", outcome="failed")])
-    metrics.count([call(caller="worker", outcome="rejected", backend="", model="")])
+    metrics.observe([call()])
+    metrics.observe([call(caller="worker", backend="two", version="b", model="phi")])
+    metrics.observe([call(caller="worker", outcome="failed")])
+    metrics.observe([call(caller="worker", outcome="rejected", backend="", model="")])
 
     total = "sutazai_gateway_requests_total"
     assert value(metrics, total, backend="one", outcome="done") == 1
@@ -97,8 +99,8 @@ def test_calls_are_counted_by_agent_and_by_way(metrics: Metrics) -> None:
 
 
 def test_tokens_and_bytes_are_counted(metrics: Metrics) -> None:
-    metrics.count([call()])
-    metrics.count([call()])
+    metrics.observe([call()])
+    metrics.observe([call()])
 
     tokens = "sutazai_gateway_tokens_total"
     assert value(metrics, tokens, backend="one", kind="prompt") == 700
@@ -110,9 +112,15 @@ def test_tokens_and_bytes_are_counted(metrics: Metrics) -> None:
     assert value(metrics, "sutazai_gateway_response_bytes_total") == 18_000
 
 
+def test_what_a_cache_answered_is_counted_and_was_not_computed(metrics: Metrics) -> None:
+    metrics.observe([call(cache="hit", backend="")])
+
+    assert (metrics.totals().done, metrics.totals().tokens_in) == (1, 0)
+
+
 def test_durations_are_spread_over_buckets(metrics: Metrics) -> None:
-    metrics.count([call(queued=0.5, first_token=1.0, total=2.5)])
-    metrics.count([call(queued=2_000.0, first_token=2_000.5, total=2_001.0)])
+    metrics.observe([call(queued=0.5, first_token=1.0, total=2.5)])
+    metrics.observe([call(queued=2_000.0, first_token=2_000.5, total=2_001.0)])
 
     for name, first, total in (
         ("sutazai_gateway_queue_wait_seconds", "0.5", 2_000.5),
@@ -130,8 +138,8 @@ def test_durations_are_spread_over_buckets(metrics: Metrics) -> None:
 
 
 def test_only_what_happened_is_measured(metrics: Metrics) -> None:
-    metrics.count([call(outcome="rejected", queued=0.0, first_token=0.0, backend="")])
-    metrics.count([call(outcome="cancelled", queued=9.0, first_token=0.0, backend="")])
+    metrics.observe([call(outcome="rejected", queued=0.0, first_token=0.0, backend="")])
+    metrics.observe([call(outcome="cancelled", queued=9.0, first_token=0.0, backend="")])
 
     assert value(metrics, "sutazai_gateway_queue_wait_seconds_count") == 1
     assert value(metrics, "gen_ai_server_time_to_first_token_seconds_count") == 0
@@ -140,7 +148,7 @@ def test_only_what_happened_is_measured(metrics: Metrics) -> None:
 
 
 def test_what_the_cache_answers_costs_no_tokens_and_flatters_no_backend(metrics: Metrics) -> None:
-    metrics.count([call(cache="hit", backend="", total=0.001, queued=0.0, first_token=0.001)])
+    metrics.observe([call(cache="hit", backend="", total=0.001, queued=0.0, first_token=0.001)])
 
     assert value(metrics, "sutazai_gateway_agent_requests_total", outcome="done") == 1
     assert value(metrics, "sutazai_gateway_tokens_total") == 0
@@ -150,7 +158,7 @@ def test_what_the_cache_answers_costs_no_tokens_and_flatters_no_backend(metrics:
 
 def test_a_model_that_nobody_has_is_no_label(metrics: Metrics) -> None:
     for number in range(100):
-        metrics.count([call(outcome="rejected", tier="", model=f"made-up-{number}", backend="")])
+        metrics.observe([call(outcome="rejected", tier="", model=f"made-up-{number}", backend="")])
 
     assert value(metrics, "sutazai_gateway_requests_total", model="") == 100
     assert not any("made-up" in str(sample.labels) for sample in samples(metrics))
@@ -158,8 +166,8 @@ def test_a_model_that_nobody_has_is_no_label(metrics: Metrics) -> None:
 
 def test_callers_that_nobody_declared_are_told_apart_while_there_are_few(metrics: Metrics) -> None:
     for number in range(UNDECLARED + 10):
-        metrics.count([call(caller=f"passer-by-{number}")])
-    metrics.count([call(caller="worker")])
+        metrics.observe([call(caller=f"passer-by-{number}")])
+    metrics.observe([call(caller="worker")])
 
     by_agent = "sutazai_gateway_agent_requests_total"
     assert value(metrics, by_agent, agent="passer-by-0") == 1
@@ -170,7 +178,7 @@ def test_callers_that_nobody_declared_are_told_apart_while_there_are_few(metrics
 def test_the_number_of_series_is_bounded_whatever_is_called(metrics: Metrics) -> None:
     metrics.declare({f"agent-{number}": "workers" for number in range(AGENTS_MAX)})
     for number in range(30_000):
-        metrics.count(
+        metrics.observe(
             [
                 call(
                     caller=f"agent-{number % (2 * AGENTS_MAX)}",
@@ -195,14 +203,14 @@ def test_the_number_of_series_is_bounded_whatever_is_called(metrics: Metrics) ->
 def test_more_agents_than_can_be_told_apart_are_told_by_their_groups(metrics: Metrics) -> None:
     metrics.declare({f"agent-{number}": f"group-{number % 3}" for number in range(AGENTS_MAX + 1)})
     for number in range(300):
-        metrics.count([call(caller=f"agent-{number}")])
+        metrics.observe([call(caller=f"agent-{number}")])
 
     assert value(metrics, "sutazai_gateway_agent_requests_total", group="group-0") == 100
     assert not any("agent" in sample.labels for sample in samples(metrics))
 
     metrics.declare({f"agent-{number}": f"group-{number}" for number in range(AGENTS_MAX + 1)})
     for number in range(AGENTS_MAX + 1):
-        metrics.count([call(caller=f"agent-{number}")])
+        metrics.observe([call(caller=f"agent-{number}")])
 
     requests = "sutazai_gateway_agent_requests_total"
     groups = [one for one in samples(metrics) if one.name == requests]
@@ -211,9 +219,9 @@ def test_more_agents_than_can_be_told_apart_are_told_by_their_groups(metrics: Me
 
 
 def test_an_agent_that_is_gone_is_told_no_more(metrics: Metrics) -> None:
-    metrics.count([call(caller="planner")])
-    metrics.count([call(caller="worker")])
-    metrics.count([call(caller="passer-by")])
+    metrics.observe([call(caller="planner")])
+    metrics.observe([call(caller="worker")])
+    metrics.observe([call(caller="passer-by")])
 
     metrics.declare({"worker": "workflow"})
 
@@ -224,17 +232,29 @@ def test_an_agent_that_is_gone_is_told_no_more(metrics: Metrics) -> None:
 
 @pytest.mark.parametrize("name", ['a"b', "a\\b", "a\nb", "a,b={}", "ü", ""])
 def test_any_name_can_be_a_label(metrics: Metrics, name: str) -> None:
-    metrics.count([call(caller=name)])
+    metrics.observe([call(caller=name)])
     assert value(metrics, "sutazai_gateway_agent_requests_total", agent=name) == 1
 
 
 def test_a_name_that_is_no_text_breaks_nothing(metrics: Metrics) -> None:
-    metrics.count([call(caller="\ud800")])
+    metrics.observe([call(caller="\ud800")])
     assert value(metrics, "sutazai_gateway_agent_requests_total", agent="?") == 1
 
 
 def test_it_is_told_a_piece_at_a_time(metrics: Metrics) -> None:
-    metrics.count([call()])
+    metrics.observe([call()])
     pieces = list(metrics.render(NOTHING))
     assert len(pieces) > 20
     assert all(piece.startswith(b"# HELP ") and piece.endswith(b"\n") for piece in pieces)
+
+
+@given(st.lists(st.sampled_from(EDGES) | st.floats(0, 1_000)))
+def test_many_durations_are_spread_as_if_they_came_one_by_one(many: list[float]) -> None:
+    together, apart = Durations(EDGES), Durations(EDGES)
+
+    together.add(many)
+    for seconds in many:
+        apart.add_one(seconds)
+
+    assert together.counts == apart.counts
+    assert together.total == pytest.approx(apart.total)

@@ -26,15 +26,15 @@ from sutazai.gateway.calls.plant import Plant
 from sutazai.gateway.calls.shared import Sharing
 from sutazai.gateway.cells import BackendGauges, Gauges
 from sutazai.gateway.doors.arms import Arms
+from sutazai.gateway.metrics import Metrics
 from sutazai.gateway.operations import Operations
 from sutazai.gateway.queue.admission import Admission
 from sutazai.gateway.records.ledger import Ledger
 from sutazai.gateway.records.store import Store
-from sutazai.gateway.records.summary import Summary
+from sutazai.gateway.records.summary import Recent, Summary
 from sutazai.gateway.sharing.cache import AnswerCache
 from sutazai.gateway.state import NO_ROUTES, Keeping, Switch
 from sutazai.gateway.stats import BackendStats
-from sutazai.gateway.tally import Tally
 from sutazai.wire import Client, Request, Router
 
 log = logging.getLogger("sutazai.gateway")
@@ -53,14 +53,16 @@ class LlmSide:
         self._revision = NO_ROUTES.revision
         self._ledger = Ledger()
         self._store = Store(places.calls, NO_ROUTES.record, settle=self._ledger.settle)
-        self._tally = Tally()
+        self._metrics = Metrics()
+        self._recent = Recent()
         self._paused = Switch(places.paused)
         self._tending: asyncio.Task[None] | None = None
         self._budgets_kept = Keeping(places.budgets, self._dumped)
         self.tasks = Tasks()
         self.activity = Activity()
         self.arms = Arms(self._ledger.settle)
-        self._ledger.observers = (self._tally, self._store, self.activity, self.arms)
+        watching = (self._metrics, self._recent, self._store)
+        self._ledger.observers = (*watching, self.activity, self.arms)
         self.admission = Admission(NO_ROUTES.queue, client.hurried)
         self.backends = Backends(
             client,
@@ -114,7 +116,7 @@ class LlmSide:
         self._plant.apply(routes)
         self._store.apply(routes.record)
         self._ledger.settle()
-        self._tally.declare({key.name: key.group for key in routes.keys})
+        self._metrics.declare({key.name: key.group for key in routes.keys})
         self._budgets.keep([key.name for key in routes.keys])
         self._endpoints.named = named
         self.tasks.apply(routes.keys, repeats=routes.repeats, run_budget=routes.run_budget)
@@ -137,7 +139,7 @@ class LlmSide:
         """The text for Prometheus."""
         self._ledger.settle()
         pieces = []
-        for piece in self._tally.render(self._gauges(await self._dead_letters())):
+        for piece in self._metrics.render(self._gauges(await self._dead_letters())):
             pieces.append(piece)
             await asyncio.sleep(0)  # calls go on in between
         return b"".join(pieces)
@@ -151,7 +153,7 @@ class LlmSide:
     def recent(self) -> Summary:
         """The figures of the last minutes."""
         self._ledger.settle()
-        return self._tally.summary(time.time())
+        return self._recent.summary(time.time())
 
     def agents(self, room: Room) -> tuple[AgentDemand, ...]:
         """Every agent that did something lately; see `Activity.demand`."""
@@ -193,7 +195,7 @@ class LlmSide:
             "cache_hits": self._plant.cache.hits,
             "shared": self._sharing.joined,
             "recent": self.recent(),
-            **asdict(self._tally.counters()),
+            **asdict(self._metrics.totals()),
         }
 
     def _gauges(self, dead_letters: int) -> Gauges:

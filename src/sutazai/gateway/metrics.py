@@ -50,7 +50,7 @@ _figures = fields(*_Columns._fields)
 
 
 class Metrics:
-    """Counts calls, and tells it."""
+    """Counts calls, an `Observer`, and tells it."""
 
     __slots__ = ("_agents", "_cells", "_declared", "_tiers", "_undeclared", "_ways")
 
@@ -70,10 +70,10 @@ class Metrics:
         told = {*self._declared.values(), *(("agent", name) for name in (*self._undeclared, OTHER))}
         self._agents = {label: cell for label, cell in self._agents.items() if label in told}
 
-    def count(self, calls: Iterable[CallRecord]) -> None:
-        """Calls have ended. Those that are alike are counted together."""
+    def observe(self, records: Iterable[CallRecord]) -> None:
+        """Calls ended. Those that are alike are counted together."""
         alike: defaultdict[tuple[str, ...], list[CallRecord]] = defaultdict(list)
-        for call in calls:
+        for call in records:
             alike[_kind(call)].append(call)
         for kind, some in alike.items():
             self._count(kind, _Columns(*zip(*map(_figures, some), strict=True)))

@@ -18,7 +18,7 @@ def on_disk(path: Path) -> int:
 
 async def test_what_is_too_old_goes(store: Store) -> None:
     for age in (0, 1_000, 4_000):
-        store.observe(call(id=f"call-{age}", at=NOW - age))
+        store.observe([call(id=f"call-{age}", at=NOW - age)])
         store.letters.add(letter(id=f"call-{age}", at=NOW - age))
     await written(store)
 
@@ -32,7 +32,7 @@ async def test_what_is_too_old_goes(store: Store) -> None:
 async def test_the_file_never_grows_over_its_bound(path: Path) -> None:
     async with running(path, keeping(size=16 * MIB, contents=True)) as store:
         for number in range(1_500):
-            store.observe(call(id=str(number), answer=f"{number} " + "x" * 20_000))
+            store.observe([call(id=str(number), answer=f"{number} " + "x" * 20_000)])
             if number % 100 == 99:
                 await written(store)
                 assert on_disk(path) < 16 * MIB
@@ -45,7 +45,7 @@ async def test_the_file_never_grows_over_its_bound(path: Path) -> None:
 async def test_the_file_shrinks_where_less_is_to_be_kept(path: Path) -> None:
     async with running(path, keeping(contents=True)) as store:
         for number in range(1_000):
-            store.observe(call(id=str(number), answer="x" * 10_000))
+            store.observe([call(id=str(number), answer="x" * 10_000)])
     assert on_disk(path) > 9 * MIB
 
     async with running(path, keeping(size=MIB)) as store:
@@ -57,16 +57,16 @@ async def test_the_file_shrinks_where_less_is_to_be_kept(path: Path) -> None:
 
 async def test_nothing_is_kept_where_nothing_is_to_be(path: Path) -> None:
     async with running(path, keeping(size=0)) as store:
-        store.observe(call())
+        store.observe([call()])
         store.letters.add(letter())
     assert not path.exists()
 
     async with running(path) as store:
-        store.observe(call())
+        store.observe([call()])
         store.letters.add(letter())
         await written(store)
         store.apply(keeping(age=0.0))
-        store.observe(call())
+        store.observe([call()])
         await written(store)
         assert await store.search(Query()) == ()
         assert await store.letters.list() == ()

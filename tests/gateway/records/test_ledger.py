@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sutazai.gateway.records.call import CallRecord
 from sutazai.gateway.records.ledger import MANY, Ledger
 from tests.gateway.conftest import until
@@ -12,8 +14,8 @@ class Observer:
     def __init__(self) -> None:
         self.told: list[str] = []
 
-    def observe(self, record: CallRecord) -> None:
-        self.told.append(record.id)
+    def observe(self, records: Sequence[CallRecord]) -> None:
+        self.told += [record.id for record in records]
 
 
 def two(ledger: Ledger) -> tuple[Observer, Observer]:

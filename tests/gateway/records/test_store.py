@@ -29,7 +29,7 @@ def test_its_place_is_in_the_state_folder(tmp_path: Path) -> None:
 async def test_a_call_is_found_as_it_was_told(store: Store) -> None:
     told = call(id="call-7", task="task-1", run="run-1", stream=True, cache="hit", first_token=0.0)
 
-    store.observe(told)
+    store.observe([told])
     await written(store)
 
     (found,) = await store.search(Query())
@@ -39,7 +39,7 @@ async def test_a_call_is_found_as_it_was_told(store: Store) -> None:
 
 async def test_a_search_sees_what_was_just_told(store: Store) -> None:
     for number in range(600):
-        store.observe(call(id=str(number), at=NOW + number))
+        store.observe([call(id=str(number), at=NOW + number)])
 
         if number % 100 == 0:
             assert await ids(store, limit=1) == [str(number)]
@@ -55,9 +55,9 @@ async def test_before_anything_was_written_nothing_is_found(path: Path) -> None:
 async def test_what_waits_is_written_when_it_closes_and_is_there_the_next_time(path: Path) -> None:
     async with running(path) as first:
         for number in range(2_500):
-            first.observe(call(id=f"call-{number}", at=NOW + number))
+            first.observe([call(id=f"call-{number}", at=NOW + number)])
     async with running(path) as second:
-        second.observe(call(id="call-new", at=NOW + 9_999))
+        second.observe([call(id="call-new", at=NOW + 9_999)])
         await written(second)
 
         assert len(await ids(second, limit=10_000)) == 2_501
@@ -66,7 +66,7 @@ async def test_what_waits_is_written_when_it_closes_and_is_there_the_next_time(p
 
 
 async def test_the_file_is_for_its_owner_only(store: Store, path: Path) -> None:
-    store.observe(call())
+    store.observe([call()])
     await written(store)
 
     for part in path.parent.iterdir():
@@ -74,10 +74,10 @@ async def test_the_file_is_for_its_owner_only(store: Store, path: Path) -> None:
 
 
 async def test_search_by_each_thing(store: Store) -> None:
-    store.observe(call(id="a", caller="reviewer", task="task-1", run="run-1"))
-    store.observe(call(id="b", model="phi", tier="fast", backend="two"))
-    store.observe(call(id="c", outcome="expired", error="waited_too_long", total=300.0))
-    store.observe(call(id="d", at=NOW - 100))
+    store.observe([call(id="a", caller="reviewer", task="task-1", run="run-1")])
+    store.observe([call(id="b", model="phi", tier="fast", backend="two")])
+    store.observe([call(id="c", outcome="expired", error="waited_too_long", total=300.0)])
+    store.observe([call(id="d", at=NOW - 100)])
     await written(store)
 
     assert await ids(store, agent="reviewer") == ["a"]
@@ -97,7 +97,7 @@ async def test_search_by_each_thing(store: Store) -> None:
 
 async def test_pages_follow_each_other(store: Store) -> None:
     for number in range(10):
-        store.observe(call(id=str(number), at=NOW + number // 4))
+        store.observe([call(id=str(number), at=NOW + number // 4)])
     await written(store)
 
     pages, before = [], None
@@ -113,7 +113,7 @@ async def test_a_call_that_took_long_has_its_place_among_those_that_were_written
 ) -> None:
     for batch in (("b", "d"), ("a", "e"), ("c",)):
         for name in batch:
-            store.observe(call(id=name, at=NOW + ord(name)))
+            store.observe([call(id=name, at=NOW + ord(name))])
         await written(store)
 
     assert await ids(store) == ["e", "d", "c", "b", "a"]
@@ -124,8 +124,8 @@ async def test_a_call_that_took_long_has_its_place_among_those_that_were_written
 
 
 async def test_a_name_is_not_found_where_it_stands_for_something_else(store: Store) -> None:
-    store.observe(call(id="one", caller="medium", priority="low"))
-    store.observe(call(id="two", caller="planner", priority="medium"))
+    store.observe([call(id="one", caller="medium", priority="low")])
+    store.observe([call(id="two", caller="planner", priority="medium")])
     await written(store)
 
     assert await ids(store, agent="medium") == ["one"]
@@ -133,7 +133,7 @@ async def test_a_name_is_not_found_where_it_stands_for_something_else(store: Sto
 
 
 async def test_contents_are_not_kept_unless_that_is_switched_on(store: Store, path: Path) -> None:
-    store.observe(call(prompt=b"a quiet word", answer="another one"))
+    store.observe([call(prompt=b"a quiet word", answer="another one")])
     await written(store)
 
     (found,) = await store.search(Query(contents=True))
@@ -145,7 +145,7 @@ async def test_contents_are_kept_bounded_and_without_secrets(path: Path) -> None
     async with running(path, keeping(contents=True)) as store:
         assert store.contents
         prompt = json.dumps({"content": "Grüße, password=hunter22, " + "x" * 200_000}).encode()
-        store.observe(call(prompt=prompt, answer="a 100 % safe\nanswer"))
+        store.observe([call(prompt=prompt, answer="a 100 % safe\nanswer")])
         await written(store)
 
         (found,) = await store.search(Query(contents=True))
@@ -160,9 +160,9 @@ async def test_contents_are_kept_bounded_and_without_secrets(path: Path) -> None
 
 async def test_contents_can_be_switched_while_it_runs(store: Store) -> None:
     store.apply(keeping(contents=True))
-    store.observe(call(id="with", prompt="yes"))
+    store.observe([call(id="with", prompt="yes")])
     store.apply(keeping(contents=False))
-    store.observe(call(id="without", prompt="no"))
+    store.observe([call(id="without", prompt="no")])
     await written(store)
 
     found = {one.call.id: one.call.prompt for one in await store.search(Query(contents=True))}
@@ -170,9 +170,9 @@ async def test_contents_can_be_switched_while_it_runs(store: Store) -> None:
 
 
 async def test_what_no_text_or_number_can_hold_does_not_lose_the_others(store: Store) -> None:
-    store.observe(call(id="before"))
-    store.observe(call(id="odd", task="\ud800", prompt_tokens=10**40))
-    store.observe(call(id="after"))
+    store.observe([call(id="before")])
+    store.observe([call(id="odd", task="\ud800", prompt_tokens=10**40)])
+    store.observe([call(id="after")])
     await written(store)
 
     assert await ids(store) == ["after", "odd", "before"]
@@ -184,7 +184,7 @@ async def test_more_than_can_be_written_is_dropped_and_counted(path: Path) -> No
     store = Store(path, keeping(contents=True))  # nobody writes
     large = "x" * 100_000
     for number in range(250):
-        store.observe(call(id=str(number), answer=large))
+        store.observe([call(id=str(number), answer=large)])
     assert 50 < store.dropped < 150
 
     store.start()
@@ -194,7 +194,7 @@ async def test_more_than_can_be_written_is_dropped_and_counted(path: Path) -> No
 
 
 async def test_a_search_that_takes_too_long_is_given_up(store: Store, path: Path) -> None:
-    store.observe(call())
+    store.observe([call()])
     await written(store)
 
     def endless(connection: sqlite3.Connection) -> int:
@@ -210,6 +210,6 @@ async def test_a_search_that_takes_too_long_is_given_up(store: Store, path: Path
 
 async def test_once_closed_it_changes_nothing_more(path: Path) -> None:
     async with running(path) as store:
-        store.observe(call())
+        store.observe([call()])
     with pytest.raises(Unavailable, match="closed"):
         await store.letters.clear()

@@ -17,12 +17,12 @@ def test_where_nobody_called_all_is_nought() -> None:
 
 def test_the_calls_of_five_minutes_count() -> None:
     recent = Recent()
-    recent.count([call(at=NOW - 400, total=10.0)])
+    recent.observe([call(at=NOW - 400, total=10.0)])
     for second in range(100):
-        recent.count(
+        recent.observe(
             [call(at=NOW - 100 + second, queued=second / 100, total=1.0, completion_tokens=30)]
         )
-    recent.count([call(at=NOW, total=0.0, outcome="rejected", backend="", queued=0.0)])
+    recent.observe([call(at=NOW, total=0.0, outcome="rejected", backend="", queued=0.0)])
 
     summary = recent.summary(NOW)
 
@@ -37,7 +37,7 @@ def test_the_calls_of_five_minutes_count() -> None:
 def test_where_there_are_more_than_it_remembers_it_looks_back_less_far() -> None:
     recent = Recent(limit=100)
     for number in range(1_000):
-        recent.count([call(at=NOW - 10 + number / 100, total=0.0)])
+        recent.observe([call(at=NOW - 10 + number / 100, total=0.0)])
 
     summary = recent.summary(NOW)
 

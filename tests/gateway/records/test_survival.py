@@ -50,7 +50,7 @@ async def test_killed_in_the_midst_it_has_all_that_was_written(path: Path, told:
         assert found == [f"call-{number}" for number in reversed(range(len(found)))]
         letters = await store.letters.list(2_000)
         assert (await store.letters.get(letters[0].id)).body
-        store.observe(call(id="after"))
+        store.observe([call(id="after")])
         await written(store)
         assert await store.search(Query(id="after"))
     with closing(sqlite3.connect(path)) as connection:
@@ -74,7 +74,7 @@ async def test_a_broken_file_is_moved_aside(path: Path, caplog: pytest.LogCaptur
     path.write_bytes(b"this is no database, but it was long enough to be one" * 100)
 
     async with running(path) as store:
-        store.observe(call(id="new"))
+        store.observe([call(id="new")])
         await written(store)
         assert [one.call.id for one in await store.search(Query())] == ["new"]
         assert store.dropped == 0
@@ -86,14 +86,14 @@ async def test_a_broken_file_is_moved_aside(path: Path, caplog: pytest.LogCaptur
 async def test_a_file_that_breaks_while_it_is_used_is_moved_aside(path: Path) -> None:
     async with running(path) as store:
         for number in range(3_000):
-            store.observe(call(id=f"old-{number}"))
+            store.observe([call(id=f"old-{number}")])
     data = bytearray(path.read_bytes())
     data[4096:] = b"\xa5" * (len(data) - 4096)  # all but the first page
     path.write_bytes(data)
 
     async with running(path) as store:
         for number in range(100):
-            store.observe(call(id=f"new-{number}"))
+            store.observe([call(id=f"new-{number}")])
         await written(store)
         assert len(await store.search(Query(limit=1_000))) == 100
 
@@ -103,7 +103,7 @@ async def test_a_file_of_another_version_is_moved_aside(path: Path) -> None:
         connection.executescript("CREATE TABLE calls (x); PRAGMA user_version = 99")
 
     async with running(path) as store:
-        store.observe(call(id="new"))
+        store.observe([call(id="new")])
         await written(store)
         assert [one.call.id for one in await store.search(Query())] == ["new"]
     assert path.with_name(f"{path.name}.broken").exists()
@@ -119,7 +119,7 @@ async def test_a_file_with_a_row_for_each_call_is_moved_aside(path: Path) -> Non
 
     async with running(path) as store:
         assert await store.search(Query()) == ()
-        store.observe(call(id="new"))
+        store.observe([call(id="new")])
         await written(store)
         assert [one.call.id for one in await store.search(Query())] == ["new"]
     with closing(sqlite3.connect(path.with_name(f"{path.name}.broken"))) as connection:
@@ -129,11 +129,11 @@ async def test_a_file_with_a_row_for_each_call_is_moved_aside(path: Path) -> Non
 async def test_a_folder_that_is_not_there_yet_is_waited_for(tmp_path: Path) -> None:
     path = tmp_path / "later" / "gateway-calls.sqlite"
     async with running(path) as store:
-        store.observe(call(id="lost"))
+        store.observe([call(id="lost")])
         with pytest.raises(Exception, match="cannot be written"):
             await store.letters.clear()
         assert store.dropped == 1
         path.parent.mkdir()
-        store.observe(call(id="kept"))
+        store.observe([call(id="kept")])
         await written(store)
         assert [one.call.id for one in await store.search(Query())] == ["kept"]

@@ -18,7 +18,7 @@ from tests.gateway.records.makers import NOW, call, keeping, letter
 
 async def flood(store: Store) -> None:
     for number in range(10_000_000):
-        store.observe(call(id=f"call-{number}", answer="x" * 500))
+        store.observe([call(id=f"call-{number}", answer="x" * 500)])
         store.letters.add(letter(id=f"call-{number}"))
         if number % 100 == 0:
             await store.letters.list(1)  # which has it all written
@@ -27,17 +27,17 @@ async def flood(store: Store) -> None:
 
 async def fill(store: Store, size: int) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
-    store.observe(call(id="call-first"))
+    store.observe([call(id="call-first")])
     await settle(store)
     for number in range(3_000):
-        store.observe(call(id=f"call-{number}", answer="x" * 500))
+        store.observe([call(id=f"call-{number}", answer="x" * 500)])
         if number % 1_000 == 999:
             await settle(store)
     print(store.dropped, flush=True)
     print(len(await store.search(Query(id="call-first"))), flush=True)
     sys.stdin.readline()
     resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
-    store.observe(call(id="call-last"))
+    store.observe([call(id="call-last")])
     await settle(store)
     await settle(store)
     (last,) = await store.search(Query(limit=1))

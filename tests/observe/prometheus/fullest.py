@@ -46,7 +46,7 @@ def gateway_text() -> str:
     for number, (caller, outcome) in enumerate(product(callers, Outcome)):
         where = {"backend": f"backend-{number % BACKENDS}", "model": MODELS[number % 3]}
         tier = TIERS[number % 3] if number % 7 else ""
-        metrics.count([call(caller=caller, outcome=outcome.value, tier=tier, **where)])
+        metrics.observe([call(caller=caller, outcome=outcome.value, tier=tier, **where)])
     return _text(metrics.render(_gauges()))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import islice
 
 from sutazai.fleet.facts import AgentDemand
@@ -52,12 +52,14 @@ class Activity:
         """It has called a model. `observe` hears of the end."""
         self._of(agent).asking += 1
 
-    def observe(self, record: CallRecord) -> None:
-        """A call to a model has ended."""
-        if record.agent:
-            one = self._of(record.caller)
-            one.asking -= 1
-            one.last_asked = self._clock()
+    def observe(self, records: Iterable[CallRecord]) -> None:
+        """Calls to models have ended."""
+        now = self._clock()
+        for record in records:
+            if record.agent:
+                one = self._of(record.caller)
+                one.asking -= 1
+                one.last_asked = now
 
     def demand(self, room: Room) -> tuple[AgentDemand, ...]:
         """Every agent that did something lately."""

@@ -143,10 +143,13 @@ class Arms:
         counts.add_tokens(work.tokens)
         work.tokens = 0
 
-    def observe(self, record: CallRecord) -> None:
-        """A call to a model has ended."""
-        if not self._units:
-            return
+    def observe(self, records: Iterable[CallRecord]) -> None:
+        """Calls to models have ended."""
+        if self._units:
+            for record in records:
+                self._count(record)
+
+    def _count(self, record: CallRecord) -> None:
         work = self._work.get((record.caller, record.task))
         if record.backend:
             self.trips.asked(record.backend, record.model, "" if work is None else work.unit)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from operator import attrgetter
 from typing import Any, Protocol
@@ -89,7 +89,7 @@ def fields(*names: str) -> Callable[[CallRecord], tuple[Any, ...]]:
 
 
 class Observer(Protocol):
-    """Is told of every call at its end; takes microseconds and never raises."""
+    """Is told of every call after its end; takes microseconds a call and never raises."""
 
-    def observe(self, record: CallRecord) -> None:
-        """A call ended."""
+    def observe(self, records: Sequence[CallRecord]) -> None:
+        """Calls ended, in this order."""

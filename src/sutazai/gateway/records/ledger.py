@@ -1,7 +1,7 @@
 """Calls that have ended, on their way to all who observe them.
 
 Telling somebody of a call takes microseconds, of which most go by until code and data are in the
-processor's caches. So a call only leaves its record here, and many are told one after the other.
+processor's caches. So a call only leaves its record here, and many are told at once.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ SOON = 0.25
 """Seconds after which a call that ended is told at the latest."""
 
 MANY = 256
-"""Calls that are told at once; one more, and they are told now."""
+"""Calls that wait at most: to tell of them takes a millisecond, in which nobody is served."""
 
 
 class Ledger:
@@ -42,5 +42,4 @@ class Ledger:
             self._timer = None
         waiting, self._waiting = self._waiting, []
         for observer in self.observers:
-            for record in waiting:
-                observer.observe(record)
+            observer.observe(waiting)

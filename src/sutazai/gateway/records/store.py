@@ -40,8 +40,8 @@ class Store:
         self._writer = Writer(path, self._record, wall=wall)
         self._reader = Reader(path)
         self.letters = Letters(self._writer, self._reader)
-        self.observe = self._writer.put_call
-        """Keeps the record of a call. Takes microseconds and never raises."""
+        self.observe = self._writer.put_calls
+        """Keeps the records of calls. Takes microseconds and never raises."""
 
     @property
     def contents(self) -> bool:

@@ -51,7 +51,10 @@ _ended = fields("at", "total", "queued", "completion_tokens", "backend", "outcom
 
 
 class Recent:
-    """Remembers the newest calls: in columns, for objects of their own take long to let go."""
+    """Remembers the newest calls, an `Observer`.
+
+    It does so in columns, for objects of their own take long to let go.
+    """
 
     __slots__ = ("_columns", "_limit")
 
@@ -60,9 +63,9 @@ class Recent:
         times = array("d"), array("d"), array("d")
         self._columns: tuple[MutableSequence[Any], ...] = (*times, [], [], [])
 
-    def count(self, calls: Iterable[CallRecord]) -> None:
-        """Calls have ended."""
-        added = zip(*map(_ended, calls), strict=True)  # none where there are no calls
+    def observe(self, records: Iterable[CallRecord]) -> None:
+        """Calls ended."""
+        added = zip(*map(_ended, records), strict=True)  # none where there are no calls
         for column, values in zip(self._columns, added, strict=False):
             column.extend(values)
         if len(self._columns[0]) > 2 * self._limit:

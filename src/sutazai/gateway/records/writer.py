@@ -14,7 +14,7 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
@@ -120,18 +120,18 @@ class Writer:
         self._keeps = keeps(record)
         self._hurry()
 
-    def put_call(self, record: CallRecord) -> None:
+    def put_calls(self, records: Iterable[CallRecord]) -> None:
         """To be written soon."""
         if not self._keeps:
             return
-        if record.prompt is not None or record.answer is not None:
-            record = self._put_texts(record)
-        calls = self._calls
-        calls.append(record)
         if self._gathering is None:
             self._gather()
-        if len(calls) >= BATCH or self._texts_size >= BATCH_BYTES:
-            self._pack()
+        for record in records:
+            if record.prompt is not None or record.answer is not None:
+                record = self._put_texts(record)
+            self._calls.append(record)
+            if len(self._calls) >= BATCH or self._texts_size >= BATCH_BYTES:
+                self._pack()
 
     def put_letter(self, letter: DeadLetter) -> None:
         """To be written soon, unless it is too large."""
