@@ -132,7 +132,7 @@ class ClientConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        self.writer = Writer(self._transport, self._outbox)
+        self.writer = Writer(self._transport)
         tune(transport.get_extra_info("socket"))
         self._rest = Rest(self._rests, self._transport, self._loop)
         self._home.opened(self)
@@ -226,7 +226,7 @@ class ClientConnection(asyncio.Protocol):
         self.idle = timeout.idle
         self.untouched = True
         if len(body) <= COALESCED_MAX:
-            self.writer.post(head + body)
+            self._outbox.post(self.writer, head + body, self._loop)
         else:
             self.writer.write_all(head, body)
         self._timer.set(timeout.headers)
@@ -237,7 +237,6 @@ class ClientConnection(asyncio.Protocol):
         Until then the server need not answer.
         """
         self._upload = task
-        self.writer.flush()
         self._timer.set(None)
 
     def sent(self, timeout: float | None) -> None:

@@ -395,7 +395,6 @@ class Connection(asyncio.Protocol):
             self._close()
             return
         self._deaf = True
-        self._outlet.writer.flush()
         self._transport.write_eof()
         self._resume()
         self._close_within(LINGER)

@@ -50,7 +50,10 @@ class Outlet:
         outbox: where usual responses wait for those to others.
     """
 
-    __slots__ = ("_begun", "_loop", "_patience", "_pushed", "_sink", "_stall", "closing", "writer")
+    __slots__ = (
+        "_begun", "_loop", "_outbox", "_patience", "_pushed", "_sink", "_stall", "closing",
+        "writer",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -59,7 +62,8 @@ class Outlet:
         stall: float,
         outbox: Outbox,
     ) -> None:
-        self.writer = Writer(transport, outbox)
+        self.writer = Writer(transport)
+        self._outbox = outbox
         self._loop = loop
         self._stall = stall
         self._begun: Outgoing | None = None  # before its handler has returned
@@ -118,7 +122,7 @@ class Outlet:
             return False
         if message is None:
             return False
-        writer.post(message)
+        self._outbox.post(writer, message, self._loop)
         return True
 
     async def respond(

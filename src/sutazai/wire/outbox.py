@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from asyncio import get_running_loop
+from asyncio import AbstractEventLoop
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-if TYPE_CHECKING:  # which posts here
+if TYPE_CHECKING:  # to annotate with
     from sutazai.wire.writer import Writer
 
 TOGETHER_MAX: Final = 32
@@ -27,7 +27,7 @@ class Outbox:
     def __init__(self) -> None:
         self._writers: list[Writer] = []
         self._unwanted = 0
-        self._now = 0.0
+        self._now = 0.0  # the loop's time when something was sent at once
 
     @contextmanager
     def none(self) -> Iterator[None]:
@@ -39,23 +39,27 @@ class Outbox:
         finally:
             self._unwanted -= 1
 
-    def is_for(self) -> bool:
-        """Whether a message had better wait. The first of a round goes at once: most are alone.
+    def post(self, writer: Writer, message: bytes, loop: AbstractEventLoop) -> None:
+        """Have ``writer`` send ``message`` when this round of ``loop`` ends, or at once where it is
+        the round's first: most are alone.
 
-        The clock of uvloop stands still within a round, for which others' messages are never kept.
+        Whoever then writes something else there, or ends the connection in order, flushes first.
+        Rounds are known by the clock of uvloop, which stands still within one; that of other loops
+        does not, so with them everything goes at once.
         """
-        now = get_running_loop().time()
-        if now == self._now:
-            return not self._unwanted
-        self._now = now
-        return False
+        now = loop.time()
+        if now == self._now and not self._unwanted:
+            writer.posted = message
+            self._add(writer, loop)
+        else:
+            self._now = now
+            writer.transport.write(message)
 
-    def add(self, writer: Writer) -> None:
-        """Have ``writer`` flush when this round ends."""
+    def _add(self, writer: Writer, loop: AbstractEventLoop) -> None:
         writers = self._writers
         writers.append(writer)
         if len(writers) == 1:
-            get_running_loop().call_soon(self._flush)
+            loop.call_soon(self._flush)
         elif len(writers) == TOGETHER_MAX:
             self._flush()
 

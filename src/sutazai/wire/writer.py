@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from sutazai.fleet.errors import PeerClosed
-from sutazai.wire.outbox import Outbox
 
 LAST_CHUNK = b"0\r\n\r\n"
 
@@ -28,14 +27,13 @@ class Writer:
     The owner passes the transport's `pause_writing`, `resume_writing` and `connection_lost` on.
 
     Attributes:
-        posted: waits in ``outbox``.
+        posted: waits in an `Outbox`.
     """
 
-    __slots__ = ("_outbox", "_waiter", "lost", "paused", "posted", "transport")
+    __slots__ = ("_waiter", "lost", "paused", "posted", "transport")
 
-    def __init__(self, transport: asyncio.Transport, outbox: Outbox) -> None:
+    def __init__(self, transport: asyncio.Transport) -> None:
         self.transport = transport
-        self._outbox = outbox
         self.posted = b""
         self.paused = self.lost = False
         self._waiter: asyncio.Future[None] | None = None
@@ -54,18 +52,6 @@ class Writer:
         self.paused = False
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
-
-    def post(self, message: bytes) -> None:
-        """Write ``message`` at the end of the loop's round, with what others have posted.
-
-        Whoever then writes something else, or ends the connection in order, flushes first.
-        """
-        outbox = self._outbox
-        if outbox.is_for():
-            self.posted = message
-            outbox.add(self)
-        else:
-            self.transport.write(message)
 
     def flush(self) -> None:
         """Write what is posted, if it is not written or lost by now."""
