@@ -298,14 +298,14 @@ class Connection(asyncio.Protocol):
                     response = await (self._head.handler or self._hub.handler)(request)
                 except Exception as cause:  # noqa: BLE001 (a handler's bug is one request's failure)
                     response = answer_to_failure(request, cause)
-                go_on = self._can_go_on()
-                usual = go_on and not self._old
+                usual = self._keep_alive and self._body.ended and not self._old
                 if usual and self._outlet.post(response, request.method):
-                    done: bool | None = True
-                else:
-                    done = await self._outlet.respond(
-                        request, response, old=self._old, keep_alive=go_on
-                    )
+                    self.busy = False
+                    self._await_next()
+                    continue
+                done = await self._outlet.respond(
+                    request, response, old=self._old, keep_alive=self._can_go_on()
+                )
                 self._finish(done)
         except BaseException:  # no client is left with half an answer
             self._transport.abort()
