@@ -275,6 +275,37 @@ def test_the_only_healthy_copy_is_not_ended_where_blue_broke_meanwhile() -> None
     assert world.whole(Arm.BLUE) == set(world.state.agents)
 
 
+def test_where_the_baseline_alone_is_well_nobody_is_sent_to_a_broken_green() -> None:
+    world = World(1, canary=50)
+    world.run_to(Step.MEASURE)
+    for arm in (Arm.BLUE, Arm.GREEN):
+        world.put("agent-0", arm, Health.BROKEN)
+        world.duds.add(("agent-0", arm))
+    world.guards = (Tripped("tasks fail"),)
+    world.run_to(Step.HALTED)
+    world.run(50)
+    assert world.whole(Arm.BLUE) == world.of(Arm.BASELINE) == {"agent-0"}
+    world.duds.clear()
+    world.run_to(Step.ROLLED_BACK)
+
+
+def test_who_was_sent_back_while_the_gateway_was_gone_is_not_sent_forward_again() -> None:
+    world = World(2)
+    world.run_to(Step.BAKE)
+    world.put("agent-0", Arm.BLUE, Health.BROKEN)
+    world.guards, world.gateway_up = (Tripped("tasks fail"),), False
+    world.look()
+    world.put("agent-1", Arm.BLUE, Health.BROKEN)
+    world.duds.add(("agent-1", Arm.BLUE))
+    world.run(20)
+    world.gateway_up = True
+    world.run(20)
+    assert world.whole(Arm.BLUE) == {"agent-0", "agent-1"}
+    assert "agent-1" in world.of(Arm.GREEN), "which is kept alive"
+    world.duds.clear()
+    world.run_to(Step.ROLLED_BACK)
+
+
 def test_a_person_can_leave_those_whose_old_version_is_broken() -> None:
     world = World(10)
     world.run_to(Step.BAKE)

@@ -238,8 +238,13 @@ class World:
             assert all(self.table[agent][decision.arm] == 0 for agent in decision.agents)
 
     def _check_change(self, wanted: Mapping[str, Mapping[Arm, float]], seen: Observation) -> None:
+        """But who was sent back when blue was well, and the gateway has not heard it, is not sent
+        forward again."""
+        last = self.tables[max(self.tables)]
         for agent in self.whole(Arm.GREEN):
-            if wanted[agent][Arm.BLUE] and seen.healthy(agent, Arm.GREEN):
+            if last[agent][Arm.BLUE] == 0 < wanted[agent][Arm.BLUE] and seen.healthy(
+                agent, Arm.GREEN
+            ):
                 assert seen.healthy(agent, Arm.BLUE), "nobody is sent from the well to the ill"
 
     def _check_weights(self, agent: str, weights: Mapping[Arm, float], seen: Observation) -> None:

@@ -38,7 +38,8 @@ def _is_alone(agent: str, seen: Observation) -> bool:
 
 def _routed_back(state: RolloutState, seen: Observation) -> RolloutState:
     """To blue, but for agents whose green alone is well; a person's word may bring some to it."""
-    stays = {agent for agent in state.moved if agent in state.alone} | {
+    alone = {agent for agent in state.alone if seen.healthy(agent, Arm.GREEN)}
+    stays = {agent for agent in state.moved if agent in alone} | {
         agent for agent in state.kept if agent in state.moved or seen.healthy(agent, Arm.GREEN)
     }
     return reroute(state, moved=tuple(agent for agent in state.agents if agent in stays))
